@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COFFER_FORMAT_LOCAL_PRIV_H
+#define COFFER_FORMAT_LOCAL_PRIV_H
+
+#define MARKS_FIXED_BYTES 104u
+#define MARKS_HEAD_BYTES 48u
+#define CUT_RUN_FIXED_BYTES 24u
+#define CUT_STAGE_ENTRY_BYTES 72u
+#define SEALED_MARK_BYTES 48u
+
+#endif
