@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/* Care of a vault: check, collect garbage, rebuild. */
+#ifndef COFFER_VAULT_CARE_H
+#define COFFER_VAULT_CARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "vault/vault.h"
+
+enum vault_finding {
+	VAULT_FINDING_DAMAGE,  /* exit 12 */
+	VAULT_FINDING_PENDING, /* may still be arriving */
+	VAULT_FINDING_FOREIGN, /* not ours: ignored */
+	VAULT_FINDING_NOTE,
+};
+
+struct vault_check_options {
+	bool read_data; /* every byte of every pack */
+	/* One finding: what (a file of the vault, or a path in the folder) and
+	 * why.  NULL-terminated texts, valid during the call. */
+	void (*finding)(void *arg, enum vault_finding kind, const char *what,
+			int err, const char *why);
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+struct vault_check_result {
+	uint64_t n_segments, n_packs, n_chunks, bytes_read;
+	uint64_t n_damaged, n_pending, n_foreign;
+	uint64_t n_files_damaged; /* paths in the folder that lose something */
+};
+
+/* Header, slots, chains, version vectors, packs against their announcements,
+ * every reference, the tree; 0 even with findings. */
+int vault_check(struct vault *v, const struct vault_check_options *opts,
+		struct vault_check_result *ret) must_check;
+
+struct vault_gc_result {
+	uint64_t n_packs, n_dead_packs, n_removed;
+	uint64_t live_bytes, dead_bytes, removed_bytes;
+	bool several_devices; /* nothing may be dropped yet */
+};
+
+/* Marks from the view and removes dead packs (one device only). */
+int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
+	must_check;
+
+/* Removes the local index; the next opening makes it anew.  The vault must not
+ * be open. */
+int vault_drop_index(const struct vault_options *opts) must_check;
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* What the sources of checking share. */
+#ifndef COFFER_VAULT_CHECK_PRIV_H
+#define COFFER_VAULT_CHECK_PRIV_H
+
+#include "vault/care.h"
+#include "vault/core.h"
+
+#define CHECK_PATH_BYTES 80
+
+struct checker {
+	struct vault *v;
+	const struct vault_check_options *opts;
+	struct vault_check_result *result;
+	uint64_t done, total; /* bytes of packs */
+	uint64_t *bad;	      /* numbers of chunks that cannot be read */
+	size_t n_bad, cap_bad;
+};
+
+/* One finding; `why` NULL: the error's sentence. */
+void check_tell(struct checker *c, enum vault_finding kind, const char *what,
+		int err, const char *why);
+void check_progress(struct checker *c);
+int check_add_chunk(struct checker *c, uint64_t chunk) must_check;
+
+/* Records of the stage, with --read-data. */
+int check_stage(struct checker *c) must_check;
+/* Every extent names a chunk that is somewhere and not damaged; what is lost,
+ * by path. */
+int check_references(struct checker *c) must_check;
+/* Rows and inodes agree. */
+int check_tree(struct checker *c) must_check;
+
+#endif

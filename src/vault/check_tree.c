@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+/* What damage means for the folder, and whether the index is of one mind. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "vault/check_priv.h"
+#include "vault/content.h"
+#include "vault/holds.h"
+#include "vault/merge.h"
+#include "vault/node_edit.h"
+#include "vault/view.h"
+
+/* ---------------------------------------------------------------- the stage */
+
+struct staged {
+	struct store_place place;
+	uint64_t chunk;
+};
+
+struct staged_list {
+	struct staged *s;
+	size_t n, cap;
+	uint64_t file;
+};
+
+static int staged_fn(void *arg, const struct index_chunk *chunk)
+{
+	struct staged_list *l = arg;
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct staged *s = mem_realloc_array(l->s, cap, sizeof(*s));
+
+		if (!s)
+			return -ENOMEM;
+		l->s = s;
+		l->cap = cap;
+	}
+	l->s[l->n++] = (struct staged){
+		.place = { .is_stage = true,
+			   .stage_file = l->file,
+			   .type = PACK_DATA,
+			   .entry = chunk->entry },
+		.chunk = chunk->chunk,
+	};
+	return 0;
+}
+
+static int check_staged(struct checker *c, const struct staged *s)
+{
+	const struct pack_entry *e = &s->place.entry;
+	auto_free uint8_t *plain = mem_alloc(e->plain_bytes);
+	struct content_id id;
+	char what[64];
+
+	if (!plain)
+		return -ENOMEM;
+	int r = store_read(c->v->store, &s->place, 0, 0,
+			   (e->plain_bytes + RECORD_SUB_BYTES - 1) /
+				   RECORD_SUB_BYTES, false, plain);
+	if (r == 0) {
+		keys_content_id(&c->v->keys->vault.cid_data, plain,
+				e->plain_bytes, &id);
+		if (memcmp(&id, &e->id, sizeof(id)) != 0)
+			r = ERR_BAD_SEAL;
+	}
+	mem_wipe(plain, e->plain_bytes);
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	snprintf(what, sizeof(what), "stage/%016" PRIx64 " (state directory)",
+		 s->place.stage_file);
+	check_tell(c, VAULT_FINDING_DAMAGE, what, r, NULL);
+	return check_add_chunk(c, s->chunk);
+}
+
+struct stage_packs {
+	struct index_pack *p;
+	size_t n, cap;
+};
+
+static int stage_pack_fn(void *arg, const struct index_pack *p)
+{
+	struct stage_packs *l = arg;
+
+	if (!p->is_stage)
+		return 0;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 8;
+		struct index_pack *a = mem_realloc_array(l->p, cap, sizeof(*a));
+
+		if (!a)
+			return -ENOMEM;
+		l->p = a;
+		l->cap = cap;
+	}
+	l->p[l->n++] = *p;
+	return 0;
+}
+
+int check_stage(struct checker *c)
+{
+	struct staged_list l = { 0 };
+	struct stage_packs packs = { 0 };
+	int r;
+
+	if (!c->opts->read_data)
+		return 0;
+	lock_take(&c->v->index_lock);
+	r = index_pack_each(c->v->index, stage_pack_fn, &packs);
+	for (size_t i = 0; r == 0 && i < packs.n; i++) {
+		l.file = packs.p[i].stage_file;
+		r = index_chunk_each_of_pack(c->v->index, packs.p[i].pack,
+					     staged_fn, &l);
+	}
+	lock_drop(&c->v->index_lock);
+	for (size_t i = 0; r == 0 && i < l.n; i++)
+		r = check_staged(c, &l.s[i]);
+	mem_free(packs.p);
+	mem_free(l.s);
+	return r;
+}
+
+/* ---------------------------------------------------------------- references */
+
+/* Bytes an inode loses. */
+struct loss {
+	uint64_t ino, bytes;
+};
+
+struct loss_list {
+	struct checker *c;
+	struct loss *l;
+	size_t n, cap;
+};
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool is_bad(const struct checker *c, uint64_t chunk)
+{
+	return c->n_bad && bsearch(&chunk, c->bad, c->n_bad, sizeof(chunk),
+				   by_number);
+}
+
+/* 1: it is somewhere, or in memory still. */
+static int has_place(struct vault *v, uint64_t chunk)
+{
+	struct index_chunk row;
+	int r = index_chunk_get(v->index, chunk, &row);
+
+	return r <= 0 ? r : row.pack != 0 || content_names_chunk(v, chunk);
+}
+
+static int extent_fn(void *arg, uint64_t ino, const struct index_extent *e)
+{
+	struct loss_list *l = arg;
+
+	if (e->kind != EXTENT_CHUNK)
+		return 0;
+	if (!is_bad(l->c, e->chunk)) {
+		int r = has_place(l->c->v, e->chunk);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	if (l->n && l->l[l->n - 1].ino == ino) {
+		l->l[l->n - 1].bytes += e->length;
+		return 0;
+	}
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 16;
+		struct loss *a = mem_realloc_array(l->l, cap, sizeof(*a));
+
+		if (!a)
+			return -ENOMEM;
+		l->l = a;
+		l->cap = cap;
+	}
+	l->l[l->n++] = (struct loss){ ino, e->length };
+	return 0;
+}
+
+/* The path of an inode, from its end: 1, 0 if it shows nowhere. */
+static int path_of(struct vault *v, uint64_t ino, struct buf *ret)
+{
+	auto_buf struct buf back = BUF_INIT(MEM_MAX);
+
+	while (ino != VAULT_ROOT_INO) {
+		auto_node struct node *n = NULL;
+		auto_entries struct entry_list entries = { 0 };
+		int r = node_get(v->nodes, ino, &n);
+
+		if (r > 0 && n->flags & NODE_VIRTUAL) {
+			ino = n->origin;
+			continue;
+		}
+		if (r > 0)
+			r = view_entries_of(v, n, &entries);
+		if (r < 0 || entries.n == 0)
+			return r;
+		for (size_t i = entries.e[0].name_len; i-- > 0;)
+			buf_put_u8(&back, entries.e[0].name[i]);
+		buf_put_u8(&back, '/');
+		ino = entries.e[0].dir;
+	}
+	for (size_t i = back.len; i-- > 0;)
+		buf_put_u8(ret, back.data[i]);
+	buf_put_u8(ret, 0);
+	int r = buf_error(&back);
+	return r < 0 ? r : buf_error(ret) < 0 ? -ENOMEM : 1;
+}
+
+static int tell_loss(struct checker *c, const struct loss *loss)
+{
+	auto_buf struct buf path = BUF_INIT(MEM_MAX);
+	char why[96];
+
+	lock_take(&c->v->index_lock);
+	int r = path_of(c->v, loss->ino, &path);
+	lock_drop(&c->v->index_lock);
+	if (r <= 0)
+		return r;
+	snprintf(why, sizeof(why), "%" PRIu64 " bytes of this file cannot be read",
+		 loss->bytes);
+	c->result->n_files_damaged++;
+	check_tell(c, VAULT_FINDING_DAMAGE, (const char *)path.data,
+		   ERR_DAMAGED, why);
+	return 0;
+}
+
+int check_references(struct checker *c)
+{
+	struct loss_list l = { .c = c };
+
+	if (c->n_bad)
+		qsort(c->bad, c->n_bad, sizeof(c->bad[0]), by_number);
+	lock_take(&c->v->index_lock);
+	int r = index_extent_all(c->v->index, extent_fn, &l);
+	lock_drop(&c->v->index_lock);
+	for (size_t i = 0; r == 0 && i < l.n; i++)
+		r = tell_loss(c, &l.l[i]);
+	mem_free(l.l);
+	return r;
+}
+
+/* ---------------------------------------------------------------- the tree */
+
+struct inode_list {
+	uint64_t *inos;
+	size_t n, cap;
+};
+
+static int node_fn(void *arg, uint64_t ino, const uint8_t *rec, size_t bytes)
+{
+	struct inode_list *l = arg;
+
+	if (node_rec_kind(rec, bytes) == KIND_NONE)
+		return 0;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 1024;
+		uint64_t *a = mem_realloc_array(l->inos, cap, sizeof(*a));
+
+		if (!a)
+			return -ENOMEM;
+		l->inos = a;
+		l->cap = cap;
+	}
+	l->inos[l->n++] = ino;
+	return 0;
+}
+
+/* Does every member an inode has stand in a row? */
+static int check_inode(struct checker *c, uint64_t ino)
+{
+	struct vault *v = c->v;
+	auto_node struct node *n = NULL;
+	auto_members struct member_list members = { 0 };
+	auto_entries struct entry_list entries = { 0 };
+	unsigned found = 0;
+	char what[64];
+	int r = node_get(v->nodes, ino, &n);
+
+	if (r > 0)
+		r = view_members(v, n, &members);
+	if (r == 0 && members.n)
+		r = view_entries_of(v, n, &entries);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < entries.n; i++)
+		for (unsigned k = 0; k < entries.e[i].members.n; k++)
+			found += entries.e[i].members.m[k].ino == ino;
+	if (found >= members.n)
+		return 0;
+	snprintf(what, sizeof(what), "index, inode %" PRIu64, ino);
+	check_tell(c, VAULT_FINDING_DAMAGE, what, ERR_BAD_INDEX,
+		   "a name of it is missing; run `coffer rebuild`");
+	return 0;
+}
+
+struct row_check {
+	struct checker *c;
+	uint64_t dir, n_rows, n_subdirs;
+	int broken;
+};
+
+static int row_fn(void *arg, const struct index_link *l)
+{
+	struct row_check *k = arg;
+	auto_node struct node *n = NULL;
+	int r = node_get(k->c->v->nodes, l->ino, &n);
+
+	if (r < 0)
+		return r;
+	k->n_rows++;
+	k->n_subdirs += l->kind == KIND_DIR;
+	if (r == 0 || n->kind != l->kind)
+		k->broken++;
+	return 0;
+}
+
+/* Do the rows of a directory name inodes that are there, as many as it
+ * counts? */
+static int check_dir(struct checker *c, uint64_t ino)
+{
+	auto_node struct node *n = NULL;
+	struct row_check k = { .c = c, .dir = ino };
+	char what[64];
+	int r = node_get(c->v->nodes, ino, &n);
+
+	if (r <= 0 || n->kind != KIND_DIR || n->rep != ino)
+		return r < 0 ? r : 0;
+	r = index_link_each(c->v->index, ino, 0, row_fn, &k);
+	if (r < 0)
+		return r;
+	if (!k.broken && k.n_subdirs == n->n_subdirs)
+		return 0;
+	snprintf(what, sizeof(what), "index, directory %" PRIu64, ino);
+	check_tell(c, VAULT_FINDING_DAMAGE, what, ERR_BAD_INDEX,
+		   "its entries do not fit; run `coffer rebuild`");
+	return 0;
+}
+
+int check_tree(struct checker *c)
+{
+	struct vault *v = c->v;
+	struct inode_list l = { 0 };
+
+	lock_take(&v->index_lock);
+	int r = node_cache_flush(v->nodes);
+	if (r == 0)
+		r = index_node_each(v->index, 0, node_fn, &l);
+	lock_drop(&v->index_lock);
+	for (size_t i = 0; r == 0 && i < l.n; i++) {
+		/* Given up in between: the vault may be in use. */
+		lock_take(&v->index_lock);
+		r = check_inode(c, l.inos[i]);
+		if (r == 0)
+			r = check_dir(c, l.inos[i]);
+		lock_drop(&v->index_lock);
+	}
+	mem_free(l.inos);
+	return r;
+}

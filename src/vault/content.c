@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: ISC */
+#include "vault/content.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/block.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "vault/commit.h"
+#include "vault/content_priv.h"
+#include "vault/file.h"
+#include "vault/merge.h"
+#include "vault/tree_priv.h"
+
+/* Packs are smaller where there is no memory for larger ones. */
+#define PACK_LEAST_BYTES ((uint64_t)1 << 20)
+
+/* ---------------------------------------------------------------- life */
+
+static uint64_t pack_bytes(size_t hard_bytes)
+{
+	return min_of((uint64_t)PACK_TARGET_BYTES,
+		      max_of((uint64_t)hard_bytes / 4, PACK_LEAST_BYTES));
+}
+
+/* Chunks of a stream shall lie in one buffer, most of them. */
+static uint32_t big_bytes(const struct vault *v, size_t hard_bytes)
+{
+	return (uint32_t)max_of(min_of((size_t)v->header.chunk_max,
+				       hard_bytes / 8),
+				(size_t)4096);
+}
+
+int content_new(struct vault *v, struct content **ret)
+{
+	size_t hard = v->opts.dirty_bytes ? v->opts.dirty_bytes
+					  : BUDGET_DEFAULT_BYTES;
+	auto_free struct content *c = mem_zalloc(sizeof(*c));
+	struct cache_stats cache;
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->v = v;
+	r = workers_new(&c->workers);
+	if (r < 0)
+		return r;
+	r = file_table_init(&c->files);
+	if (r < 0) {
+		workers_free(c->workers);
+		return r;
+	}
+	workers_set_timer_fn(c->workers, flush_aged, c);
+	budget_init(&c->budget, hard, big_bytes(v, hard));
+	chunk_table_init(&c->chunks);
+	pool_init(&c->pool, pack_bytes(hard));
+	room_init(&c->room);
+	content_durable_init(&c->durable);
+	cache_get_stats(v->cache, &cache);
+	c->cache_bytes = cache.blocks_total * CACHE_BLOCK_BYTES;
+	*ret = mem_take(c);
+	return 0;
+}
+
+void content_free(struct content *c)
+{
+	if (!c)
+		return;
+	workers_free(c->workers);
+	file_table_release(&c->files);
+	pool_release(&c->pool);
+	chunk_table_release(&c->chunks);
+	room_release(&c->room);
+	content_durable_release(&c->durable);
+	budget_release(&c->budget);
+	mem_free(c);
+}
+
+int content_start(struct content *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = c->v->opts.n_workers;
+
+	if (n == 0)
+		n = cores > 0 ? (unsigned)cores : 1;
+	return workers_start(c->workers, n);
+}
+
+void content_stop(struct content *c)
+{
+	workers_stop(c->workers);
+}
+
+/* ---------------------------------------------------------------- state */
+
+bool content_is_dirty(struct vault *v, uint64_t ino)
+{
+	return file_has_layers(&v->content->files, ino);
+}
+
+uint64_t content_dirty_of(struct vault *v, uint64_t ino)
+{
+	return file_unrowed_bytes(&v->content->files, ino);
+}
+
+uint64_t content_dirty_bytes(struct vault *v)
+{
+	return budget_charged(&v->content->budget);
+}
+
+size_t content_dirty_files(struct vault *v)
+{
+	return file_count_dirty(&v->content->files);
+}
+
+void content_packs_waiting(struct vault *v, uint64_t *ret_n,
+			   uint64_t *ret_bytes)
+{
+	struct pool *p = &v->content->pool;
+
+	lock_take(&p->lock);
+	*ret_n = p->n_packs;
+	*ret_bytes = p->packs.len;
+	lock_drop(&p->lock);
+}
+
+bool content_names_chunk(struct vault *v, uint64_t chunk)
+{
+	return chunk_is_named(&v->content->chunks, chunk);
+}
+
+void content_forget(struct vault *v, uint64_t ino)
+{
+	struct content *c = v->content;
+	struct layer *dirty, *flushing;
+	struct file *f = file_find(&c->files, ino);
+
+	if (!f)
+		return;
+	lock_take(&f->lock);
+	dirty = f->dirty;
+	flushing = f->flushing;
+	f->dirty = f->flushing = NULL;
+	f->stream = (struct file_stream){ .start = 0 };
+	content_set_error(f, 0);
+	file_note_layers(&c->files, f);
+	lock_drop(&f->lock);
+	layer_put(dirty);
+	layer_put(flushing);
+	file_put(&c->files, f);
+}
+
+void content_set_error(struct file *f, int err)
+{
+	atomic_store(&f->error, err);
+}
+
+int vault_take_error(struct vault *v, uint64_t ino)
+{
+	struct file_table *t = &v->content->files;
+	struct file *f = file_find(t, ino);
+	int err;
+
+	if (!f)
+		return 0;
+	err = atomic_exchange(&f->error, 0);
+	file_put(t, f);
+	return err;
+}
+
+int vault_fsync(struct vault *v, uint64_t ino)
+{
+	int r, err;
+
+	block_soon();
+	r = commit_cut(v, &ino, 1);
+	/* Told now: not once more at the next close. */
+	err = vault_take_error(v, ino);
+	return r < 0 ? r : err;
+}
+
+/* ---------------------------------------------------------------- changes */
+
+static int check_file(const struct node *n)
+{
+	if (n->kind == KIND_DIR)
+		return -EISDIR;
+	return n->kind == KIND_FILE ? 0 : -EINVAL;
+}
+
+/* The first change since the last cut: index and file lock held. */
+static int prepare_locked(struct vault *v, struct file *f)
+	LOCK_ATTR_(requires_capability(f->lock, v->index_lock))
+{
+	struct node *n;
+	int r = index_state(v->index);
+
+	if (r == 0)
+		r = tree_node(v, f->ino, &n);
+	if (r < 0)
+		return r;
+	r = check_file(n);
+	if (r == 0)
+		r = oplog_make_room(&v->oplog);
+	if (r == 0)
+		r = merge_prepare_write(v, f->ino);
+	if (r == 0)
+		f->size = n->size;
+	node_put(n);
+	return r;
+}
+
+static int prepare(struct content *c, struct file *f)
+	LOCK_ATTR_(requires_capability(f->lock))
+{
+	struct vault *v = c->v;
+	int r;
+
+	lock_take(&v->index_lock);
+	r = prepare_locked(v, f);
+	lock_drop(&v->index_lock);
+	if (r < 0)
+		return r;
+	f->dirty = layer_new(&c->budget);
+	return f->dirty ? 0 : -ENOMEM;
+}
+
+/* Unlinked twins may have become nobody's: core_leave forgets them. */
+static void leave(struct vault *v, bool was_first)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	if (was_first) {
+		lock_take(&v->index_lock);
+		core_leave(v);
+	} else {
+		rwlock_drop_shared(&v->session);
+	}
+}
+
+/* By ascending number. */
+static void lock_files(struct file *f, struct file *other)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	if (other && other->ino < f->ino)
+		lock_take(&other->lock);
+	lock_take(&f->lock);
+	if (other && other->ino > f->ino)
+		lock_take(&other->lock);
+}
+
+static void unlock_files(struct file *f, struct file *other)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	lock_drop(&f->lock);
+	if (other)
+		lock_drop(&other->lock);
+}
+
+int content_change_begin(struct vault *v, uint64_t ino, struct file *other,
+			 struct change *ret)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	struct content *c = v->content;
+	struct change ch = { .v = v };
+	int r;
+
+	if (atomic_load(&v->is_read_only))
+		return ERR_READ_ONLY;
+	r = file_get(&c->files, ino, &ch.f);
+	if (r < 0)
+		return r;
+	rwlock_take_shared(&v->session);
+	lock_files(ch.f, other);
+	ch.is_first = !ch.f->dirty;
+	/* A cut may have failed while this call waited. */
+	r = atomic_load(&v->is_read_only) ? ERR_READ_ONLY : 0;
+	if (r == 0 && ch.is_first)
+		r = prepare(c, ch.f);
+	if (r < 0) {
+		unlock_files(ch.f, other);
+		leave(v, ch.is_first);
+		file_put(&c->files, ch.f);
+		return r;
+	}
+	ch.now_ns = clock_wall_ns();
+	*ret = ch;
+	return 0;
+}
+
+/* suid goes, and sgid where the group may execute (inode(7)). */
+static int drop_mode(struct vault *v, struct node *n)
+{
+	struct op op = { .type = OP_ATTR, .inode = n->id };
+	uint32_t mode = n->mode & ~(uint32_t)04000;
+
+	if (mode & 00010)
+		mode &= ~(uint32_t)02000;
+	if (mode == n->mode)
+		return 0;
+	op.attr.mask = ATTR_MODE;
+	op.attr.mode = mode;
+	return merge_emit(v, &op);
+}
+
+static int drop_capability(struct vault *v, struct node *n, int64_t now_ns)
+{
+	static const char name[] = "security.capability";
+	struct op op = { .type = OP_XATTR, .inode = n->id };
+	struct index_xattr x;
+	int r;
+
+	op.xattr.name =
+		(struct op_name){ (const uint8_t *)name, sizeof(name) - 1 };
+	r = index_xattr_get(v->index, n->ino, op.xattr.name.bytes,
+			    op.xattr.name.len, &x);
+	/* The flag "removed" follows the key. */
+	if (r <= 0 || x.rec[16])
+		return r;
+	op.xattr.remove = true;
+	op.xattr.ctime_ns = now_ns;
+	return merge_emit(v, &op);
+}
+
+static int drop_privileges(struct vault *v, struct node *n, int64_t now_ns)
+{
+	int r = oplog_make_room(&v->oplog);
+
+	if (r == 0)
+		r = drop_mode(v, n);
+	if (r == 0)
+		r = drop_capability(v, n, now_ns);
+	oplog_end_transaction(&v->oplog);
+	return r;
+}
+
+/* The node says what the layers show. */
+static int tell_node(struct change *ch, bool privileges)
+{
+	struct vault *v = ch->v;
+	struct node *n;
+	int r;
+
+	lock_take(&v->index_lock);
+	r = index_state(v->index);
+	if (r == 0)
+		r = node_get(v->nodes, ch->f->ino, &n);
+	if (r > 0) {
+		n->size = ch->f->size;
+		n->mtime_ns = n->ctime_ns = ch->now_ns;
+		node_dirty(n);
+		r = privileges ? drop_privileges(v, n, ch->now_ns) : 0;
+		node_put(n);
+	} else if (r == 0) {
+		r = -ENOENT;
+	}
+	lock_drop(&v->index_lock);
+	return r;
+}
+
+int content_change_end(struct change *ch, bool privileges, int err)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	struct content *c = ch->v->content;
+	struct file *f = ch->f;
+	struct layer *unused = NULL;
+
+	if (err == 0 && !ch->is_none)
+		err = tell_node(ch, privileges);
+	if ((err < 0 || ch->is_none) && ch->is_first &&
+	    layer_is_empty(f->dirty) && layer_cut(f->dirty) == LAYER_NO_CUT) {
+		unused = f->dirty;
+		f->dirty = NULL;
+	}
+	file_note_layers(&c->files, f);
+	lock_drop(&f->lock);
+	layer_put(unused);
+	leave(ch->v, ch->is_first);
+	commit_wake(ch->v);
+	flush_kick(c);
+	file_put(&c->files, f);
+	return err;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+/* Room for dirty data: the budget in memory, space in the stage. */
+#include <errno.h>
+
+#include "base/block.h"
+#include "base/mem.h"
+#include "vault/commit.h"
+#include "vault/content_priv.h"
+
+/* Space is reserved in such steps, so that few writes ask the disk; no more
+ * than a stage file holds. */
+#define STEP_BYTES ((uint64_t)8 << 20)
+#define RESERVE_MAX ((uint64_t)512 << 20)
+
+void room_init(struct room *r)
+{
+	*r = (struct room){ .reserved = 0 };
+	lock_init(&r->lock, LOCK_LEAF, 0);
+	cond_init(&r->changed);
+}
+
+void room_release(struct room *r)
+{
+	cond_release(&r->changed);
+	lock_release(&r->lock);
+}
+
+void room_used(struct room *r, uint64_t bytes)
+{
+	lock_take(&r->lock);
+	r->reserved -= min_of(r->reserved, bytes);
+	lock_drop(&r->lock);
+}
+
+/* What data in memory may take on the disk, sealed in small records. */
+static uint64_t sealed_bytes(uint64_t bytes)
+{
+	return bytes + bytes / 64 + 4096;
+}
+
+/* The file of the stage changes when a publish closes it, and what was
+ * reserved in it is gone. */
+static bool is_reserved_locked(struct room *r, uint64_t stage_file,
+			       uint64_t need)
+	LOCK_ATTR_(requires_capability(r->lock))
+{
+	return r->stage_file == stage_file && r->reserved >= need;
+}
+
+static int ask_disk(struct stage *st, uint64_t need, uint64_t *ret_reserved)
+{
+	uint64_t want = min_of(need + STEP_BYTES, RESERVE_MAX);
+	int r;
+
+	block_soon();
+	r = stage_reserve(st, want);
+	if (r == -ENOSPC && need < want) {
+		want = need;
+		r = stage_reserve(st, want);
+	}
+	if (r == 0)
+		*ret_reserved = want;
+	return r;
+}
+
+/* Another thread asks the disk: until it has. */
+static void wait_for_other_locked(struct room *r)
+	LOCK_ATTR_(requires_capability(r->lock))
+{
+	lock_drop(&r->lock);
+	block_soon();
+	lock_take(&r->lock);
+	while (r->is_reserving)
+		cond_wait(&r->changed, &r->lock);
+}
+
+static int reserve(struct content *c, uint64_t bytes)
+{
+	struct room *r = &c->room;
+	struct stage *st = c->v->stage;
+	uint64_t need = min_of(sealed_bytes(budget_charged(&c->budget) + bytes),
+			       RESERVE_MAX);
+	int err = 0;
+
+	if (!st)
+		return ERR_READ_ONLY;
+	lock_take(&r->lock);
+	while (err == 0 && !is_reserved_locked(r, stage_file(st), need)) {
+		uint64_t reserved = 0;
+
+		if (r->is_reserving) {
+			wait_for_other_locked(r);
+			continue;
+		}
+		r->is_reserving = true;
+		lock_drop(&r->lock);
+		err = ask_disk(st, need, &reserved);
+		lock_take(&r->lock);
+		r->is_reserving = false;
+		if (err == 0) {
+			r->stage_file = stage_file(st);
+			r->reserved = reserved;
+		}
+		cond_broadcast(&r->changed);
+	}
+	lock_drop(&r->lock);
+	return err;
+}
+
+/* ---------------------------------------------------------------- the budget */
+
+/* Without workers the writer does it himself: 1. */
+static int make_room_here(struct content *c)
+{
+	int r = flush_for_room(c);
+
+	if (r == 0 && !budget_has_room(&c->budget))
+		r = commit_cut(c->v, NULL, 0);
+	return r < 0 ? r : 1;
+}
+
+/*
+ * Waits while the workers do something.  What they cannot make smaller - data
+ * short enough to travel in operations, less than a pack's worth of chunks,
+ * the bookkeeping of a million runs - only a cut can.  1: it did.
+ */
+static int wait_for_workers(struct content *c)
+{
+	int r;
+
+	flush_press(c);
+	budget_wait(&c->budget);
+	if (budget_has_room(&c->budget))
+		return 0;
+	r = atomic_load(&c->flush_error);
+	if (r < 0)
+		return r;
+	if (workers_are_busy(c->workers))
+		return 0;
+	r = commit_cut(c->v, NULL, 0);
+	return r < 0 ? r : 1;
+}
+
+int content_make_room(struct content *c, uint64_t bytes)
+{
+	int r = 0;
+
+	/* A cut makes all the room there is: no second one. */
+	while (r == 0 && !budget_has_room(&c->budget)) {
+		block_soon();
+		if (workers_count(c->workers) > 0)
+			r = wait_for_workers(c);
+		else
+			r = make_room_here(c);
+	}
+	/* What adds no data may make room: it is never refused for want of
+	 * space. */
+	return r < 0 || bytes == 0 ? min_of(r, 0) : reserve(c, bytes);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The devices the log tells of (operations DEVICE ...).  Internal to vault;
+ * every function needs the index lock.
+ */
+#ifndef COFFER_VAULT_DEVICES_H
+#define COFFER_VAULT_DEVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/op.h"
+#include "vault/vault.h"
+
+int device_apply(struct vault *v, const struct op *op) must_check;
+/* The name of its DEVICE ADD (N1), or the writer's 16 digits. */
+int device_first_name(struct vault *v, uint64_t writer, char ret[static 65])
+	must_check;
+/* Fills name, is_retired; 1, 0. */
+int device_get(struct vault *v, uint64_t writer, struct vault_device *ret)
+	must_check;
+/* Writers that are added and not retired. */
+int device_count_live(struct vault *v, unsigned *ret) must_check;
+
+#endif

@@ -1,0 +1,20 @@
+noinst_LIBRARIES += src/vault/libvault.a
+src_vault_libvault_a_SOURCES = \
+	%D%/vault.h %D%/tree.h %D%/file.h %D%/slots.h %D%/care.h \
+	%D%/core.h %D%/core.c \
+	%D%/devices.h %D%/devices.c \
+	%D%/holds.h %D%/holds.c \
+	%D%/merge.h %D%/merge_priv.h %D%/merge.c \
+	%D%/merge_check.c %D%/merge_content.c %D%/merge_read.c \
+	%D%/dot_set.h %D%/dot_set.c %D%/past_log.h %D%/past_log.c \
+	%D%/node.h %D%/node_edit.h %D%/node_types.h %D%/node.c %D%/node_rec.c \
+	%D%/oplog.h %D%/oplog.c %D%/row_memo.h \
+	%D%/settle.h %D%/settle.c \
+	%D%/born.h %D%/born.c \
+	%D%/tree_priv.h %D%/tree.c %D%/tree_attr.c %D%/tree_names.c %D%/tree_xattr.c \
+	%D%/view.h %D%/view_priv.h %D%/view.c \
+	%D%/view_contest.c %D%/view_cycle.c %D%/view_group.c \
+	%D%/view_row.c %D%/view_update.c
+include %D%/content.mk
+include %D%/commit.mk
+include %D%/care.mk

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The past of a segment that is being applied (struct merge_past), with the log
+ * behind it: what operations were that the state has forgotten.  Internal to
+ * vault; index lock.
+ */
+#ifndef COFFER_VAULT_PAST_LOG_H
+#define COFFER_VAULT_PAST_LOG_H
+
+#include "vault/logdir.h"
+#include "vault/merge.h"
+
+struct past_log {
+	struct vault *v; /* NULL before past_begin */
+	struct merge_past past;
+	const struct log_segment *now; /* borrowed */
+	/* The operations of the segment asked for last. */
+	uint64_t writer, seq;
+	struct merge_named *ops; /* owned */
+	uint32_t n;
+};
+
+/* Sets v->past until past_end; `s` stays. */
+void past_begin(struct past_log *p, struct vault *v,
+		const struct log_segment *s);
+void past_end(struct past_log *p);
+
+#endif

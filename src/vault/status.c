@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+/* What a vault tells of itself. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "index/index_chunk.h"
+#include "vault/care.h"
+#include "vault/commit_priv.h"
+#include "vault/devices.h"
+#include "vault/merge.h"
+#include "vault/node_edit.h"
+#include "vault/packs.h"
+#include "vault/statedir.h"
+#include "vault/unlock.h"
+#include "vault/writers.h"
+
+/* Inodes looked at in one go under the index lock. */
+#define SLICE 256u
+
+static void close_quietly(struct env *env, int *fd)
+{
+	int r = env_close(env, fd);
+
+	(void)r;
+}
+
+/* ---------------------------------------------------------------- statfs */
+
+/* As much room as the file system with less has. */
+static int smaller_room(struct vault *v, struct statvfs *ret)
+{
+	struct statvfs st;
+	int r = v->env->ops->statvfs(v->env, v->vault_dirfd, ret);
+
+	if (r < 0 || v->state_dirfd < 0)
+		return r;
+	r = v->env->ops->statvfs(v->env, v->state_dirfd, &st);
+	if (r == 0 && (uint64_t)st.f_bavail * st.f_frsize <
+			      (uint64_t)ret->f_bavail * ret->f_frsize)
+		*ret = st;
+	return r;
+}
+
+int vault_statvfs(struct vault *v, struct statvfs *ret)
+{
+	struct statvfs st;
+	uint64_t n_inodes;
+	int r = smaller_room(v, &st);
+
+	if (r < 0)
+		return r;
+	lock_take(&v->index_lock);
+	n_inodes = v->n_inodes;
+	lock_drop(&v->index_lock);
+	/* Inodes are made as they are needed. */
+	st.f_ffree = st.f_favail = UINT32_MAX;
+	st.f_files = n_inodes + st.f_ffree;
+	st.f_namemax = NAME_BYTES_MAX;
+	st.f_flag = atomic_load(&v->is_read_only) ? ST_RDONLY : 0;
+	*ret = st;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- status */
+
+struct node_sums {
+	struct vault *v;
+	struct vault_status *s;
+	uint64_t next_ino;
+	unsigned n;
+};
+
+static int add_node(void *arg, uint64_t ino, const uint8_t *rec, size_t bytes)
+{
+	struct node_sums *sums = arg;
+	struct node n = { .ino = ino };
+	int r = node_decode(rec, bytes, &n);
+
+	sums->next_ino = ino + 1;
+	if (r == 0) {
+		if (n.kind == KIND_FILE && merge_is_logged(&n))
+			sums->s->logical_bytes += n.size;
+		if (n.kind == KIND_DIR)
+			sums->s->conflicts += n.n_special;
+	}
+	node_release_fields(&n);
+	return r < 0 ? ERR_BAD_INDEX : ++sums->n == SLICE;
+}
+
+static int sum_nodes(struct vault *v, struct vault_status *s)
+{
+	struct node_sums sums = { .v = v, .s = s };
+	int r = 1;
+
+	while (r > 0) {
+		r = core_enter(v, false);
+		if (r < 0)
+			return r;
+		if (sums.next_ino == 0)
+			r = node_cache_flush(v->nodes);
+		sums.n = 0;
+		if (r == 0)
+			r = index_node_each(v->index, sums.next_ino, add_node,
+					    &sums);
+		core_leave(v);
+	}
+	return r;
+}
+
+static int add_pack(void *arg, const struct index_pack *p)
+{
+	struct vault_status *s = arg;
+
+	if (p->is_stage)
+		return 0;
+	s->n_packs++;
+	s->pack_bytes += p->size;
+	s->dead_bytes += p->total_bytes - min_of(p->live_bytes, p->total_bytes);
+	s->packs_pending += (p->flags & PACK_FLAG_ABSENT) != 0;
+	return 0;
+}
+
+static int add_writer(void *arg, const struct writer_state *w)
+{
+	struct vault_status *s = arg;
+
+	s->segments_applied += w->seq;
+	return 0;
+}
+
+static int sum_index(struct vault *v, struct vault_status *s)
+{
+	int r = core_enter(v, false);
+
+	if (r < 0)
+		return r;
+	s->n_inodes = v->n_inodes;
+	s->n_dirs = v->n_dirs;
+	s->conflicts += v->n_moved;
+	s->unpublished_ops = v->oplog.n_unsealed;
+	r = index_pack_each(v->index, add_pack, s);
+	if (r == 0)
+		r = writer_each(v, add_writer, s);
+	core_leave(v);
+	return r;
+}
+
+static int count_slot(void *arg, const struct slot_file *f)
+{
+	struct vault_status *s = arg;
+
+	s->n_slots += f->error == 0;
+	return 0;
+}
+
+int vault_get_status(struct vault *v, struct vault_status *ret)
+{
+	struct commit *c = v->commit;
+	struct vault_status s = {
+		.uuid = v->header.uuid,
+		.writer = v->writer,
+		.read_only = atomic_load(&v->is_read_only),
+		.dirty_bytes = content_dirty_bytes(v),
+		.staged_bytes = v->stage ? stage_bytes(v->stage) : 0,
+		.segments_held = atomic_load(&c->n_held),
+		.damaged = atomic_load(&c->n_damaged),
+		.newest_epoch = core_newest_keys(v)->epoch,
+	};
+	struct cache_stats cache;
+	uint64_t foreign = 0;
+	int r = sum_index(v, &s);
+
+	if (r == 0)
+		r = sum_nodes(v, &s);
+	if (r == 0)
+		r = unlock_each_slot(v->env, v->vault_dirfd, &v->header.uuid,
+				     count_slot, &s, &foreign);
+	if (r < 0)
+		return r;
+	memcpy(s.device_name, v->device_name, sizeof(s.device_name));
+	s.foreign_files = foreign + atomic_load(&c->n_foreign);
+	cache_get_stats(v->cache, &cache);
+	s.cache_hits = cache.hits;
+	s.cache_misses = cache.misses;
+	*ret = s;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- devices */
+
+struct device_list {
+	struct vault *v;
+	struct vault_device *list;
+	size_t n, cap;
+	bool has_self;
+};
+
+static int add_device(struct device_list *l, uint64_t writer,
+		      const struct writer_state *w)
+{
+	struct vault_device d = { .writer = writer };
+	int r = device_get(l->v, writer, &d);
+
+	if (r < 0)
+		return r;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 16;
+		struct vault_device *grown =
+			mem_realloc_array(l->list, cap, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		l->list = grown;
+		l->cap = cap;
+	}
+	d.is_self = writer == l->v->writer;
+	d.seq = w ? w->seq : 0;
+	d.seen_ms = w ? HLC_MS(w->last) : 0;
+	if (!d.name[0])
+		r = device_first_name(l->v, writer, d.name);
+	l->has_self |= d.is_self;
+	l->list[l->n++] = d;
+	return r < 0 ? r : 0;
+}
+
+static int add_device_of(void *arg, const struct writer_state *w)
+{
+	return w->seq ? add_device(arg, w->writer, w) : 0;
+}
+
+int vault_each_device(struct vault *v, vault_device_fn *fn, void *arg)
+{
+	struct device_list l = { .v = v };
+	struct vault_device self;
+	int r = core_enter(v, false);
+
+	if (r < 0)
+		return r;
+	r = writer_each(v, add_device_of, &l);
+	/* One that has not published yet. */
+	if (r == 0 && !l.has_self && v->writer &&
+	    device_get(v, v->writer, &self) > 0)
+		r = add_device(&l, v->writer, NULL);
+	core_leave(v);
+	for (size_t i = 0; r == 0 && i < l.n; i++)
+		r = fn(arg, &l.list[i]);
+	mem_free(l.list);
+	return r;
+}
+
+/* ---------------------------------------------------------------- the index */
+
+int vault_drop_index(const struct vault_options *opts)
+{
+	struct statedir state = STATEDIR_INIT;
+	uint8_t raw[VAULT_HEADER_BYTES];
+	struct vault_header h;
+	struct env *env;
+	int fd, r = unlock_open_clear(opts, &env, &fd, raw, &h);
+
+	if (r < 0)
+		return r;
+	r = statedir_open(env, opts->state_path, &h.uuid, false, &state);
+	close_quietly(env, &fd);
+	/* Without state there is no index either. */
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = env->ops->unlink(env, state.dirfd, INDEX_FILE_NAME, 0);
+	if (r == -ENOENT)
+		r = 0;
+	if (r == 0)
+		r = env->ops->fsync(env, state.dirfd);
+	statedir_close(&state);
+	return r;
+}

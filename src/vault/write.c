@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC */
+/* Changes of contents: writing, truncating, allocating. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "format/extent.h"
+#include "vault/commit.h"
+#include "vault/content_priv.h"
+#include "vault/file.h"
+
+/* A longer write is several, each all or nothing. */
+#define WRITE_BYTES ((size_t)1 << 20)
+
+/* ---------------------------------------------------------------- writing */
+
+/* True if a worker should look at the stream. */
+static bool note_stream(struct content *c, struct file *f, uint64_t offset,
+			size_t len) LOCK_ATTR_(requires_capability(f->lock))
+{
+	struct file_stream *s = &f->stream;
+
+	if (offset != s->end)
+		s->start = offset;
+	s->end = offset + len;
+	if (s->is_queued || s->end - s->start < c->v->header.chunk_max ||
+	    workers_count(c->workers) == 0)
+		return false;
+	s->is_queued = true;
+	return true;
+}
+
+static int write_locked(struct file *f, const void *from, size_t len,
+			uint64_t offset)
+	LOCK_ATTR_(requires_capability(f->lock))
+{
+	int r;
+
+	if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)
+		return -EFBIG;
+	r = layer_write(f->dirty, f, offset, from, len, clock_mono_ns());
+	if (r == 0)
+		f->size = max_of(f->size, offset + len);
+	return r;
+}
+
+/* *offset moves on. */
+static int write_some(struct vault *v, uint64_t ino, const void *from,
+		      size_t len, uint64_t *offset, unsigned flags)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	struct content *c = v->content;
+	struct change ch;
+	bool is_stream = false;
+	int r;
+
+	r = content_make_room(c, len);
+	if (r == 0)
+		r = content_change_begin(v, ino, NULL, &ch);
+	if (r < 0)
+		return r;
+	if (flags & VAULT_WRITE_APPEND)
+		*offset = ch.f->size;
+	r = write_locked(ch.f, from, len, *offset);
+	if (r == 0)
+		is_stream = note_stream(c, ch.f, *offset, len);
+	r = content_change_end(&ch, flags & VAULT_WRITE_DROP_PRIVILEGES, r);
+	if (is_stream)
+		flush_queue_stream(c, ino);
+	*offset += len;
+	return r;
+}
+
+int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
+		uint64_t offset, unsigned flags)
+{
+	const uint8_t *bytes = from;
+	int r = 0;
+
+	if (atomic_load(&v->is_read_only))
+		return ERR_READ_ONLY;
+	if (!(flags & VAULT_WRITE_APPEND) &&
+	    (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset))
+		return -EFBIG;
+	while (len > 0 && r == 0) {
+		size_t n = min_of(len, WRITE_BYTES);
+
+		r = commit_relieve(v);
+		if (r == 0)
+			r = write_some(v, ino, bytes, n, &offset, flags);
+		/* Appending goes on at the end there is then. */
+		bytes += n;
+		len -= n;
+	}
+	return r;
+}
+
+/* ---------------------------------------------------------------- sizes */
+
+int content_truncate(struct vault *v, uint64_t ino, uint64_t size)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	struct change ch;
+	int r;
+
+	if (size > FILE_SIZE_MAX)
+		return -EFBIG;
+	r = content_make_room(v->content, 0);
+	if (r == 0)
+		r = content_change_begin(v, ino, NULL, &ch);
+	if (r < 0)
+		return r;
+	if (size < ch.f->size)
+		layer_truncate(ch.f->dirty, size);
+	ch.f->size = size;
+	return content_change_end(&ch, false, 0);
+}
+
+/* Nothing is allocated: where data will lie is not known before it is there. */
+static int zero_locked(struct file *f, uint64_t offset, uint64_t len)
+	LOCK_ATTR_(requires_capability(f->lock))
+{
+	uint64_t end = min_of(offset + len, f->size);
+	struct run hole = { .offset = offset, .kind = RUN_HOLE };
+
+	if (offset >= end)
+		return 0;
+	hole.length = end - offset;
+	return layer_set(f->dirty, &hole);
+}
+
+static int check_allocate(unsigned flags, uint64_t offset, uint64_t len)
+{
+	const unsigned all = VAULT_ALLOCATE_KEEP_SIZE | VAULT_ALLOCATE_PUNCH |
+			     VAULT_ALLOCATE_ZERO;
+
+	if (len == 0)
+		return -EINVAL;
+	if (flags & ~all ||
+	    (flags & VAULT_ALLOCATE_PUNCH &&
+	     flags != (VAULT_ALLOCATE_PUNCH | VAULT_ALLOCATE_KEEP_SIZE)))
+		return -EOPNOTSUPP;
+	if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)
+		return -EFBIG;
+	return 0;
+}
+
+int vault_fallocate(struct vault *v, uint64_t ino, unsigned flags,
+		    uint64_t offset, uint64_t len)
+	LOCK_ATTR_(no_thread_safety_analysis)
+{
+	struct change ch;
+	int r = check_allocate(flags, offset, len);
+
+	if (r == 0)
+		r = content_make_room(v->content, 0);
+	if (r == 0)
+		r = content_change_begin(v, ino, NULL, &ch);
+	if (r < 0)
+		return r;
+	if (flags & (VAULT_ALLOCATE_PUNCH | VAULT_ALLOCATE_ZERO))
+		r = zero_locked(ch.f, offset, len);
+	else
+		ch.is_none = flags & VAULT_ALLOCATE_KEEP_SIZE ||
+			     offset + len <= ch.f->size;
+	if (r == 0 && !(flags & VAULT_ALLOCATE_KEEP_SIZE))
+		ch.f->size = max_of(ch.f->size, offset + len);
+	return content_change_end(&ch, false, r);
+}
