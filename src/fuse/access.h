@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Permissions as path_resolution(7), chmod(2), chown(2), utimensat(2) and
+ * unlink(2) have them, for mounts where the kernel leaves them to the daemon.
+ * Pure functions of attributes and a caller.
+ *
+ * User 0 may do everything that root may on a local disk: the kernel does not
+ * tell capabilities.
+ */
+#ifndef COFFER_FUSE_ACCESS_H
+#define COFFER_FUSE_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "vault/tree.h"
+
+struct access_caller {
+	uint32_t uid, gid; /* of the file system: setfsuid(2) */
+	/* Is `gid` among the supplementary groups?  Asked for only if it
+	 * decides. */
+	bool (*in_groups)(void *arg, uint32_t gid);
+	void *arg;
+};
+
+/* As the bits of a mode. */
+enum access_want { ACCESS_EXEC = 1, ACCESS_WRITE = 2, ACCESS_READ = 4 };
+
+/* `want`: enum access_want.  -EACCES. */
+int access_check(const struct access_caller *c, const struct vault_attr *attr,
+		 unsigned want) must_check;
+
+/* A name for something new in `dir`: -EACCES. */
+int access_check_add(const struct access_caller *c,
+		     const struct vault_attr *dir) must_check;
+
+/* Taking the name of `victim` from `dir`: -EACCES; -EPERM (sticky). */
+int access_check_remove(const struct access_caller *c,
+			const struct vault_attr *dir,
+			const struct vault_attr *victim) must_check;
+
+/* Is removing a name from `dir` everybody's who may write there? */
+static inline bool access_is_sticky(const struct vault_attr *dir)
+{
+	return dir->mode & 01000;
+}
+
+/* What chmod, chown, truncate and utimensat ask for. */
+struct access_change {
+	unsigned mask;	/* enum vault_set */
+	bool atime_now; /* UTIME_NOW rather than a time given */
+	bool mtime_now;
+	bool through_file; /* a descriptor open for writing vouches for it */
+	struct vault_attr new; /* fields of `mask` */
+};
+
+/* May `c` change `attr` so?  Takes set-group-ID from a new mode that `c` may
+ * not give.  -EPERM, -EACCES. */
+int access_check_change(const struct access_caller *c,
+			const struct vault_attr *attr,
+			struct access_change *change) must_check;
+
+/* Group and mode of something new with `mode` (and type) in `dir`: a
+ * set-group-ID directory hands its group down. */
+void access_new_owner(const struct access_caller *c,
+		      const struct vault_attr *dir, uint32_t mode,
+		      uint32_t *ret_gid, uint32_t *ret_mode);
+
+/* The mode after a write or a change of owner by somebody without privileges:
+ * without set-user-ID, and without set-group-ID where the group may execute. */
+uint32_t access_drop_privileges(uint32_t mode);
+
+#endif

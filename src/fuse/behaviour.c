@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#include "fuse/behaviour.h"
+
+#define LONG_TIMEOUT_S 3600.0
+#define SAFE_TIMEOUT_S 1.0
+
+static bool daemon_checks(const struct session_options *o, uid_t owner)
+{
+	/* With others about, what the kernel keeps for one would serve
+	 * another; and it writes pages back in nobody's name. */
+	if (o->allow_other || o->allow_root || o->profile == SESSION_FAST)
+		return false;
+	if (o->checks == SESSION_CHECKS_AUTO)
+		return owner == 0;
+	return o->checks == SESSION_CHECKS_DAEMON;
+}
+
+struct behaviour behaviour_choose(const struct session_options *o, uid_t owner,
+				  bool vault_read_only)
+{
+	bool safe = o->profile == SESSION_SAFE;
+	bool checks = daemon_checks(o, owner);
+
+	return (struct behaviour){
+		.timeout_s = safe ? SAFE_TIMEOUT_S : LONG_TIMEOUT_S,
+		.negative_timeout_s = safe ? 0 : LONG_TIMEOUT_S,
+		.read_only = o->read_only || vault_read_only,
+		.writeback = o->profile == SESSION_FAST,
+		.check_access = checks,
+		.answer_open = checks && owner != 0,
+		/* Skipped, the kernel keeps listings for good. */
+		.answer_opendir = safe || (checks && owner != 0),
+		.answer_flush = safe,
+		.answer_xattr = !o->no_xattr,
+		.only_owner_and_root = o->allow_root,
+	};
+}
