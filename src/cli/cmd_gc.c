@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+/* coffer gc: the room that deleted and overwritten contents take. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/open.h"
+#include "cli/units.h"
+#include "vault/care.h"
+
+static bool dry_run;
+
+static int option(int key, const char *value)
+{
+	(void)key;
+	(void)value;
+	dry_run = true;
+	return EXIT_DONE;
+}
+
+static void print_result(const struct vault_gc_result *g)
+{
+	char live[UNITS_SIZE_BYTES], dead[UNITS_SIZE_BYTES],
+		removed[UNITS_SIZE_BYTES];
+
+	printf("%" PRIu64 " packs: %s in use, %s not; %" PRIu64
+	       " packs hold nothing in use\n",
+	       g->n_packs, units_format_size(g->live_bytes, live),
+	       units_format_size(g->dead_bytes, dead), g->n_dead_packs);
+	if (g->several_devices)
+		puts("several devices write to this vault: nothing is removed");
+	else if (dry_run)
+		puts("nothing was removed (--dry-run)");
+	else
+		printf("removed %" PRIu64 " packs, %s\n", g->n_removed,
+		       units_format_size(g->removed_bytes, removed));
+}
+
+static void put_result(const char *path, const struct vault_gc_result *g)
+{
+	struct json j = JSON_INIT(stdout);
+
+	json_object(&j, NULL);
+	json_text(&j, "vault", path);
+	json_bool(&j, "dry_run", dry_run);
+	json_bool(&j, "several_devices", g->several_devices);
+	json_u64(&j, "packs", g->n_packs);
+	json_u64(&j, "dead_packs", g->n_dead_packs);
+	json_u64(&j, "removed_packs", g->n_removed);
+	json_u64(&j, "live_bytes", g->live_bytes);
+	json_u64(&j, "dead_bytes", g->dead_bytes);
+	json_u64(&j, "removed_bytes", g->removed_bytes);
+	json_end_object(&j);
+	putchar('\n');
+}
+
+static int run(struct cli *cli)
+{
+	struct vault_options opts = open_options(cli, cli->operands[0]);
+	struct vault_gc_result result = { 0 };
+	struct vault *v;
+	int r, code = open_refuse_mounted("collect in", opts.path, NULL);
+
+	if (code == EXIT_DONE)
+		code = open_vault(cli, &opts, &v);
+	if (code != EXIT_DONE)
+		return code;
+	r = vault_gc(v, dry_run, &result);
+	if (r < 0)
+		code = open_tell("collect in", &opts, r, NULL);
+	else if (cli->json)
+		put_result(opts.path, &result);
+	else if (!cli->quiet)
+		print_result(&result);
+	return open_close(v, opts.path, code);
+}
+
+static const struct cli_option options[] = {
+	{ 'n', "dry-run", NULL, "only tell what could be removed" },
+	{ 0 },
+};
+
+const struct cli_command cmd_gc = {
+	.name = "gc",
+	.operands = "VAULT",
+	.summary = "Remove now what holds nothing in use any more.",
+	.groups = CLI_JSON | CLI_UNLOCK | CLI_RECOVERY | CLI_STATE,
+	.min_operands = 1,
+	.max_operands = 1,
+	.options = options,
+	.option = option,
+	.run = run,
+};

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+/* coffer umount: publish, unmount, wait until the daemon has ended. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/mounted.h"
+#include "fuse/mountpoint.h"
+
+static bool is_lazy;
+
+static int option(int key, const char *value)
+{
+	(void)key;
+	(void)value;
+	is_lazy = true;
+	return EXIT_DONE;
+}
+
+static int unmount(const char *point)
+{
+	int r = mountpoint_unmount(point, is_lazy);
+
+	if (r == -EBUSY)
+		return fail_code(
+			EXIT_IN_USE,
+			"cannot unmount %s: files in it are open, or "
+			"it is somebody's working directory; fuser -vm "
+			"shows whose, --lazy detaches it",
+			point);
+	if (r == -EPERM)
+		return fail_code(EXIT_FAILED,
+				 "cannot unmount %s: it is another user's",
+				 point);
+	return r < 0 ? fail_err(r, "cannot unmount %s", point) : EXIT_DONE;
+}
+
+/* How the daemon ended. */
+static int report(const char *vault_path, int code, const char *text)
+{
+	if (code == EXIT_DONE)
+		return code;
+	return fail_code(code,
+			 "unmounted, but not all of %s could be published: %s; "
+			 "what was confirmed is kept in the local state, "
+			 "`coffer sync' tries again",
+			 vault_path, text);
+}
+
+static int end_daemon(const struct mounted *m)
+{
+	const struct control_mount *mount = &m->status.mount;
+	auto_free char *text = NULL;
+	struct mounted_wait wait;
+	int code = EXIT_DONE, r;
+
+	r = mounted_wait_begin(m, &wait);
+	if (r < 0)
+		return fail_err(r, "cannot reach the daemon of %s",
+				mount->mountpoint);
+	if (!mount->closing)
+		code = unmount(mount->mountpoint);
+	if (code == EXIT_DONE) {
+		r = mounted_wait_end(&wait, &code, &text);
+		if (r < 0)
+			code = fail_code(EXIT_FAILED,
+					 "the daemon of %s ended without a "
+					 "word; what was confirmed is kept in "
+					 "the local state, the next mount "
+					 "publishes it",
+					 mount->mountpoint);
+		else
+			code = report(mount->vault_path, code, text);
+	}
+	mounted_wait_release(&wait);
+	return code;
+}
+
+/* A mount whose daemon was killed. */
+static int clear_away(const char *operand, const char *point)
+{
+	int code = unmount(point);
+
+	if (code != EXIT_DONE)
+		return code;
+	diag(DIAG_WARNING,
+	     "%s: the daemon of this mount was gone already; what was "
+	     "confirmed is kept in the local state",
+	     operand);
+	return EXIT_DONE;
+}
+
+static int run(struct cli *cli)
+{
+	const char *operand = cli->operands[0];
+	auto_mounted struct mounted m = MOUNTED_INIT;
+	auto_free char *point = NULL;
+	int r = mounted_find(operand, &m);
+
+	if (r == 1)
+		return end_daemon(&m);
+	if (r == 0)
+		r = mounted_find_kernel(operand, &point);
+	if (r == 1)
+		return clear_away(operand, point);
+	if (r < 0)
+		return fail_err(r, "cannot unmount %s", operand);
+	return fail_code(EXIT_FAILED,
+			 "cannot unmount %s: no vault is mounted there; "
+			 "`coffer status' lists the mounts",
+			 operand);
+}
+
+static const struct cli_option options[] = {
+	{ 'l', "lazy", NULL, "detach it even if it is in use" },
+	{ 0 },
+};
+
+const struct cli_command cmd_umount = {
+	.name = "umount",
+	.operands = "VAULT|MOUNTPOINT",
+	.summary = "Publish everything, unmount, wait until the daemon has "
+		   "ended.",
+	.groups = CLI_STATE,
+	.min_operands = 1,
+	.max_operands = 1,
+	.options = options,
+	.option = option,
+	.run = run,
+};

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/control_text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "cli/units.h"
+
+/* More devices than a vault has in practice; fewer than would fill memory. */
+#define DEVICES_MAX 4096
+
+#define FIELD(key, member, label, bytes, quiet)                                \
+	{                                                                      \
+		key, label, bytes, quiet,                                      \
+			offsetof(struct vault_status, member)                  \
+	}
+
+const struct control_field control_fields[] = {
+	FIELD("inodes", n_inodes, "files and folders", false, false),
+	FIELD("directories", n_dirs, "folders", false, false),
+	FIELD("logical_bytes", logical_bytes, "contents", true, false),
+	FIELD("unpublished_ops", unpublished_ops, "unpublished operations",
+	      false, false),
+	FIELD("dirty_bytes", dirty_bytes, "in memory", true, true),
+	FIELD("staged_bytes", staged_bytes, "unpublished contents", true,
+	      false),
+	FIELD("packs", n_packs, "packs", false, false),
+	FIELD("pack_bytes", pack_bytes, "size of packs", true, false),
+	FIELD("dead_bytes", dead_bytes, "dead in packs", true, true),
+	FIELD("segments_applied", segments_applied, "log segments", false,
+	      false),
+	FIELD("segments_held", segments_held, "segments held back", false,
+	      true),
+	FIELD("packs_pending", packs_pending, "packs still to arrive", false,
+	      true),
+	FIELD("conflicts", conflicts, "conflicts", false, true),
+	FIELD("foreign_files", foreign_files, "foreign files in the vault",
+	      false, true),
+	FIELD("damaged", damaged, "damaged files met", false, true),
+	FIELD("cache_hits", cache_hits, "cache hits", false, true),
+	FIELD("cache_misses", cache_misses, "cache misses", false, true),
+};
+const size_t control_n_fields = array_len(control_fields);
+
+void control_status_release(struct control_status *s)
+{
+	mem_free(s->mount.vault_path);
+	mem_free(s->mount.mountpoint);
+	mem_free(s->mount.profile);
+	mem_free(s->mount.read_only_reason);
+	mem_free(s->devices);
+	*s = (struct control_status)CONTROL_STATUS_INIT;
+}
+
+uint64_t control_field_get(const struct vault_status *s,
+			   const struct control_field *f)
+{
+	uint64_t n;
+
+	memcpy(&n, (const char *)s + f->offset, sizeof(n));
+	return n;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static void put_string(struct buf *b, const char *text)
+{
+	buf_put(b, text, strlen(text));
+}
+
+static void put_escaped(struct buf *b, const char *text)
+{
+	char code[4];
+
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c >= ' ' && c < 0x7f && c != '%') {
+			buf_put_u8(b, c);
+			continue;
+		}
+		snprintf(code, sizeof(code), "%%%02x", c);
+		put_string(b, code);
+	}
+}
+
+void control_put_text(struct buf *b, const char *key, const char *value)
+{
+	put_string(b, key);
+	buf_put_u8(b, ' ');
+	put_escaped(b, value);
+	buf_put_u8(b, '\n');
+}
+
+void control_put_u64(struct buf *b, const char *key, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	control_put_text(b, key, text);
+}
+
+void control_put_done(struct buf *b, int code, const char *text)
+{
+	char head[24];
+
+	snprintf(head, sizeof(head), "done %d ", code);
+	put_string(b, head);
+	put_escaped(b, text ? text : "");
+	buf_put_u8(b, '\n');
+}
+
+void control_put_mount(struct buf *b, const struct control_mount *m,
+		       bool closing)
+{
+	control_put_u64(b, "pid", m->pid);
+	control_put_u64(b, "since_ms", m->since_ms);
+	control_put_text(b, "vault", m->vault_path);
+	control_put_text(b, "mountpoint", m->mountpoint);
+	control_put_text(b, "profile", m->profile);
+	control_put_u64(b, "closing", closing);
+}
+
+void control_put_vault(struct buf *b, const struct vault_status *v)
+{
+	char hex[33];
+
+	hex_encode(v->uuid.b, sizeof(v->uuid.b), hex);
+	control_put_text(b, "uuid", hex);
+	snprintf(hex, sizeof(hex), "%016" PRIx64, v->writer);
+	control_put_text(b, "writer", hex);
+	control_put_text(b, "device_name", v->device_name);
+	control_put_u64(b, "read_only", v->read_only);
+	control_put_u64(b, "newest_epoch", v->newest_epoch);
+	control_put_u64(b, "key_slots", v->n_slots);
+	for (size_t i = 0; i < control_n_fields; i++)
+		control_put_u64(b, control_fields[i].key,
+				control_field_get(v, &control_fields[i]));
+}
+
+void control_put_device(struct buf *b, const struct vault_device *d)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text),
+		 "device %016" PRIx64 " %" PRIu64 " %" PRIu64 " %u%u ",
+		 d->writer, d->seq, d->seen_ms, d->is_self, d->is_retired);
+	put_string(b, text);
+	put_escaped(b, d->name);
+	buf_put_u8(b, '\n');
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+static int unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		int high, low;
+
+		if (*text != '%') {
+			*to++ = *text;
+			continue;
+		}
+		high = hex_digit(text[1]);
+		low = high < 0 ? -1 : hex_digit(text[2]);
+		if (low < 0 || (high == 0 && low == 0))
+			return ERR_MALFORMED;
+		*to++ = (char)(high << 4 | low);
+		text += 2;
+	}
+	*to = '\0';
+	return 0;
+}
+
+static int take_string(const char *value, char **to)
+{
+	char *copy = mem_strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	mem_free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int take_writer(const char *text, uint64_t *ret)
+{
+	uint8_t b[8];
+	int r = hex_decode(text, sizeof(b), b);
+
+	if (r < 0)
+		return r;
+	*ret = 0;
+	for (size_t i = 0; i < sizeof(b); i++)
+		*ret = *ret << 8 | b[i];
+	return 0;
+}
+
+static int take_device(const char *value, struct control_status *to)
+{
+	struct vault_device d = { 0 }, *more;
+	unsigned self, retired;
+	int at = 0;
+
+	if (take_writer(value, &d.writer) < 0 ||
+	    sscanf(value + 16, " %" SCNu64 " %" SCNu64 " %1u%1u %n", &d.seq,
+		   &d.seen_ms, &self, &retired, &at) < 4 ||
+	    !at)
+		return ERR_MALFORMED;
+	d.is_self = self;
+	d.is_retired = retired;
+	snprintf(d.name, sizeof(d.name), "%s", value + 16 + at);
+	if (to->n_devices == DEVICES_MAX)
+		return ERR_MALFORMED;
+	more = mem_realloc_array(to->devices, to->n_devices + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	to->devices = more;
+	to->devices[to->n_devices++] = d;
+	return 0;
+}
+
+/* Keys with a text.  1: it was one of them. */
+static int take_text(const char *key, const char *value,
+		     struct control_status *to)
+{
+	const struct {
+		const char *key;
+		char **to;
+	} texts[] = {
+		{ "vault", &to->mount.vault_path },
+		{ "mountpoint", &to->mount.mountpoint },
+		{ "profile", &to->mount.profile },
+		{ "read_only_reason", &to->mount.read_only_reason },
+	};
+	int r;
+
+	for (size_t i = 0; i < array_len(texts); i++) {
+		if (strcmp(key, texts[i].key) == 0) {
+			r = take_string(value, texts[i].to);
+			return r < 0 ? r : 1;
+		}
+	}
+	r = 1;
+	if (strcmp(key, "uuid") == 0) {
+		to->has_vault = true;
+		r = hex_decode(value, sizeof(to->vault.uuid.b),
+			       to->vault.uuid.b);
+	} else if (strcmp(key, "writer") == 0) {
+		r = take_writer(value, &to->vault.writer);
+	} else if (strcmp(key, "device_name") == 0) {
+		snprintf(to->vault.device_name, sizeof(to->vault.device_name),
+			 "%s", value);
+	} else if (strcmp(key, "device") == 0) {
+		r = take_device(value, to);
+	} else {
+		return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
+static int take_number(const char *key, const char *value,
+		       struct control_status *to)
+{
+	uint64_t n;
+	int r = units_parse_number(value, 10, UINT64_MAX, &n);
+
+	if (r < 0)
+		return 0; /* a text of a later version */
+	for (size_t i = 0; i < control_n_fields; i++) {
+		if (strcmp(key, control_fields[i].key) == 0)
+			memcpy((char *)&to->vault + control_fields[i].offset,
+			       &n, sizeof(n));
+	}
+	if (strcmp(key, "pid") == 0)
+		to->mount.pid = n;
+	else if (strcmp(key, "since_ms") == 0)
+		to->mount.since_ms = n;
+	else if (strcmp(key, "closing") == 0)
+		to->mount.closing = n;
+	else if (strcmp(key, "read_only") == 0)
+		to->vault.read_only = n;
+	else if (strcmp(key, "newest_epoch") == 0)
+		to->vault.newest_epoch = (uint32_t)n;
+	else if (strcmp(key, "key_slots") == 0)
+		to->vault.n_slots = (uint32_t)n;
+	return 0;
+}
+
+static int take_done(char *value, int *ret_code, const char **ret_text)
+{
+	char *text = strchr(value, ' ');
+	uint64_t n;
+
+	if (!text)
+		return ERR_MALFORMED;
+	*text++ = '\0';
+	if (units_parse_number(value, 10, 255, &n) < 0 || unescape(text) < 0)
+		return ERR_MALFORMED;
+	*ret_code = (int)n;
+	*ret_text = text;
+	return 1;
+}
+
+int control_take_line(char *line, struct control_status *to, int *ret_code,
+		      const char **ret_text)
+{
+	char *value = strchr(line, ' ');
+	int r;
+
+	if (!value)
+		return ERR_MALFORMED;
+	*value++ = '\0';
+	if (strcmp(line, "done") == 0)
+		return take_done(value, ret_code, ret_text);
+	if (unescape(value) < 0)
+		return ERR_MALFORMED;
+	r = take_text(line, value, to);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return take_number(line, value, to);
+}

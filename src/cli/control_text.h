@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a daemon and its clients say over the control socket: lines of at most
+ * CONTROL_LINE_MAX bytes.  A request is one line: "status", "sync" or "wait".
+ * An answer is lines "key value" (status only), then "done CODE TEXT" with an
+ * exit code and the line for the user, if any.  In values every byte but the
+ * printable ASCII characters without `%' is written as %XX.
+ */
+#ifndef COFFER_CLI_CONTROL_TEXT_H
+#define COFFER_CLI_CONTROL_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "vault/vault.h"
+
+/* A path of PATH_MAX bytes, all of them escaped, and its key. */
+#define CONTROL_LINE_MAX 12544
+/* All of an answer: the device lines are what may be many. */
+#define CONTROL_ANSWER_MAX (4U << 20)
+
+/* What is known of a mount without asking its vault. */
+struct control_mount {
+	uint64_t pid;
+	uint64_t since_ms;			 /* since 1970 */
+	char *vault_path, *mountpoint, *profile; /* owned */
+	char *read_only_reason; /* owned; a client's, may be NULL */
+	bool closing; /* a client's: unmounted, but still publishing */
+};
+
+/* A whole answer to "status". */
+struct control_status {
+	struct control_mount mount;
+	bool has_vault; /* the fields below are known */
+	struct vault_status vault;
+	struct vault_device *devices; /* owned */
+	size_t n_devices;
+};
+
+#define CONTROL_STATUS_INIT                                                    \
+	{                                                                      \
+		0                                                              \
+	}
+void control_status_release(struct control_status *s);
+
+/* The numbers of a struct vault_status, in the order they are shown. */
+struct control_field {
+	const char *key;   /* in the protocol and in JSON */
+	const char *label; /* for people */
+	bool is_bytes;
+	bool only_if_set; /* shown to people only if not 0 */
+	size_t offset;	  /* of the uint64_t */
+};
+extern const struct control_field control_fields[];
+extern const size_t control_n_fields;
+uint64_t control_field_get(const struct vault_status *s,
+			   const struct control_field *f);
+
+void control_put_text(struct buf *b, const char *key, const char *value);
+void control_put_u64(struct buf *b, const char *key, uint64_t value);
+void control_put_done(struct buf *b, int code, const char *text);
+void control_put_mount(struct buf *b, const struct control_mount *m,
+		       bool closing);
+void control_put_vault(struct buf *b, const struct vault_status *v);
+void control_put_device(struct buf *b, const struct vault_device *d);
+
+/* One line of an answer, without its end, taken apart in place.  1: it was the
+ * "done" line (*ret_code, *ret_text inside `line`); 0: it went into `to` (or is
+ * of a later version: ignored); ERR_MALFORMED. */
+int control_take_line(char *line, struct control_status *to, int *ret_code,
+		      const char **ret_text) must_check;
+
+#endif
