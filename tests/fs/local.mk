@@ -1,0 +1,9 @@
+# What must hold on a mount, with real programs.
+FS_TESTS = \
+	%D%/test_large.py \
+	%D%/test_programs.py \
+	%D%/test_secrets.py \
+	%D%/test_trees.py
+dist_check_SCRIPTS += $(FS_TESTS)
+TESTS += $(FS_TESTS)
+EXTRA_DIST += tests/lib/harness.py tests/lib/trees.py

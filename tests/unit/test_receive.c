@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#include "commit_fixture.h"
+#include "crypto/random.h"
+#include "tempdir.h"
+#include "vault/apply.h"
+#include "vault/core.h"
+#include "vault/slots.h"
+
+/* Two computers, each with a copy of the vault that a sync tool keeps equal. */
+static const struct device a = { "vault-a", "state-a", 0xa1, NULL,
+				 false, false, false, false };
+static const struct device b = { "vault-b", "state-b", 0xb2, NULL,
+				 false, false, false, false };
+
+static void a_to_b(void)
+{
+	sync_folders("vault-a", "vault-b");
+}
+
+static void b_to_a(void)
+{
+	sync_folders("vault-b", "vault-a");
+}
+
+static void setup(void)
+{
+	tempdir_make();
+	catch_diag();
+	ck_assert_int_eq(device_init(&a), 0);
+	a_to_b();
+}
+
+static void teardown(void)
+{
+	tempdir_remove();
+}
+
+static struct vault_status status_of(struct vault *v)
+{
+	struct vault_status s;
+
+	ck_assert_int_eq(vault_get_status(v, &s), 0);
+	return s;
+}
+
+START_TEST(changes_go_both_ways)
+{
+	struct vault *v = device_open(&a), *w;
+
+	put_file(v, "from a", "1");
+	put_bytes(v, "large", 4, 900000);
+	device_close(v);
+	a_to_b();
+	w = device_open(&b);
+	ck_assert(has_text(w, "from a", "1"));
+	ck_assert(has_bytes(w, "large", 4, 900000));
+	put_file(w, "from b", "2");
+	device_close(w);
+	b_to_a();
+	v = device_open(&a);
+	ck_assert(has_text(v, "from a", "1"));
+	ck_assert(has_text(v, "from b", "2"));
+	device_close(v);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
+START_TEST(an_open_vault_receives_when_asked)
+{
+	struct vault *v = device_open(&a), *w = device_open(&b);
+
+	for (int i = 0; i < 3; i++) {
+		char name[24], text[24];
+
+		snprintf(name, sizeof(name), "a%d", i);
+		snprintf(text, sizeof(text), "text %d", i);
+		put_file(v, name, text);
+		ck_assert_int_eq(vault_publish(v), 0);
+		a_to_b();
+		ck_assert_int_eq(vault_receive(w), 0);
+		ck_assert(has_text(w, name, text));
+		name[0] = 'b';
+		put_file(w, name, text);
+		ck_assert_int_eq(vault_publish(w), 0);
+		b_to_a();
+		ck_assert_int_eq(vault_receive(v), 0);
+		ck_assert(has_text(v, name, text));
+	}
+	device_close(v);
+	device_close(w);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
+START_TEST(concurrent_changes_end_the_same_on_both)
+{
+	struct vault *v = device_open(&a), *w;
+
+	put_file(v, "common", "base");
+	device_close(v);
+	a_to_b();
+	v = device_open(&a);
+	w = device_open(&b);
+	put_file(v, "common", "of a");
+	put_file(w, "common", "of b");
+	put_file(v, "same name", "first");
+	put_file(w, "same name", "second");
+	device_close(v);
+	device_close(w);
+	a_to_b();
+	b_to_a();
+	v = device_open(&a);
+	w = device_open(&b);
+	bool of_a = has_text(v, "common", "of a");
+	ck_assert(of_a || has_text(v, "common", "of b"));
+	ck_assert(has_text(w, "common", of_a ? "of a" : "of b"));
+	bool first = has_text(v, "same name", "first");
+	ck_assert(has_text(w, "same name", first ? "first" : "second"));
+	ck_assert_uint_eq(status_of(v).conflicts, status_of(w).conflicts);
+	ck_assert_uint_ge(status_of(v).conflicts, 2);
+	device_close(v);
+	device_close(w);
+}
+END_TEST
+
+START_TEST(a_segment_waits_for_its_causes)
+{
+	struct device c = b;
+	struct vault *v, *w, *x;
+	char path[512], hidden[600];
+
+	c.vault = "vault-c";
+	c.state = "state-c";
+	c.writer = 0xc3;
+	v = device_open(&a);
+	put_file(v, "cause", "1");
+	device_close(v);
+	a_to_b();
+	w = device_open(&b);
+	rename_name(w, "cause", "effect");
+	device_close(w);
+	sync_folders("vault-b", "vault-c");
+	/* b's segment is there, a's second is not yet. */
+	ck_assert_uint_eq(count_files("vault-c", "/l/0000000002-", path,
+				      sizeof(path)),
+			  1);
+	snprintf(hidden, sizeof(hidden), "%s/hidden", tempdir_path());
+	ck_assert_int_eq(rename(path, hidden), 0);
+	x = device_open(&c);
+	ck_assert(!has_name(x, "cause"));
+	ck_assert(!has_name(x, "effect"));
+	ck_assert_uint_eq(status_of(x).segments_held, 1);
+	ck_assert_int_eq(rename(hidden, path), 0);
+	ck_assert_int_eq(vault_receive(x), 0);
+	ck_assert(has_text(x, "effect", "1"));
+	ck_assert(!has_name(x, "cause"));
+	ck_assert_uint_eq(status_of(x).segments_held, 0);
+	device_close(x);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
+START_TEST(a_segment_still_arriving_is_no_damage)
+{
+	struct vault *v = device_open(&a), *w;
+	char path[512];
+	struct stat st;
+
+	put_file(v, "file", "text");
+	device_close(v);
+	a_to_b();
+	ck_assert_uint_eq(count_files("vault-b", "/l/0000000002-", path,
+				      sizeof(path)),
+			  1);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(truncate(path, st.st_size / 2), 0);
+	w = device_open(&b);
+	ck_assert(!has_name(w, "file"));
+	ck_assert(!vault_is_read_only(w));
+	ck_assert_int_eq(unlink(path), 0);
+	a_to_b();
+	ck_assert_int_eq(vault_receive(w), 0);
+	ck_assert(has_text(w, "file", "text"));
+	device_close(w);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
+START_TEST(a_pack_that_is_not_here_yet_is_pending)
+{
+	struct vault *v = device_open(&a), *w;
+	char path[512], hidden[600];
+
+	put_bytes(v, "large", 8, 400000);
+	device_close(v);
+	a_to_b();
+	ck_assert_uint_eq(count_files("vault-b", "/d/", path, sizeof(path)),
+			  1);
+	snprintf(hidden, sizeof(hidden), "%s/hidden", tempdir_path());
+	ck_assert_int_eq(rename(path, hidden), 0);
+	w = device_open(&b);
+	ck_assert(has_name(w, "large"));
+	ck_assert(!has_bytes(w, "large", 8, 400000));
+	ck_assert_uint_eq(status_of(w).packs_pending, 1);
+	ck_assert(!vault_is_read_only(w));
+	ck_assert_int_eq(rename(hidden, path), 0);
+	ck_assert_int_eq(vault_receive(w), 0);
+	ck_assert(has_bytes(w, "large", 8, 400000));
+	ck_assert_uint_eq(status_of(w).packs_pending, 0);
+	device_close(w);
+}
+END_TEST
+
+START_TEST(two_histories_of_one_device_are_told_and_not_applied)
+{
+	struct device twin = a;
+	struct vault *v, *w;
+
+	/* The same state, used on two computers. */
+	copy_folder("state-a", "state-twin");
+	copy_folder("vault-a", "vault-twin");
+	twin.vault = "vault-twin";
+	twin.state = "state-twin";
+	v = device_open(&a);
+	put_file(v, "one", "1");
+	device_close(v);
+	w = device_open(&twin);
+	put_file(w, "other", "2");
+	device_close(w);
+	sync_folders("vault-twin", "vault-b");
+	a_to_b();
+	w = device_open(&b);
+	ck_assert(!has_name(w, "one"));
+	ck_assert(!has_name(w, "other"));
+	device_close(w);
+	ck_assert_uint_ge(count_diag("two histories"), 1);
+	/* And on the device itself. */
+	sync_folders("vault-twin", "vault-a");
+	v = device_open(&a);
+	ck_assert(vault_is_read_only(v));
+	ck_assert(has_text(v, "one", "1"));
+	device_close(v);
+}
+END_TEST
+
+START_TEST(own_changes_are_sealed_before_others_are_applied)
+{
+	struct vault *v = device_open(&a), *w = device_open(&b);
+
+	put_file(v, "x", "of a");
+	ck_assert_int_eq(vault_publish(v), 0);
+	a_to_b();
+	put_file(w, "y", "of b");
+	ck_assert_int_eq(vault_receive(w), 0);
+	ck_assert_uint_eq(status_of(w).unpublished_ops, 0);
+	ck_assert(has_text(w, "x", "of a"));
+	ck_assert(has_text(w, "y", "of b"));
+	device_close(v);
+	device_close(w);
+}
+END_TEST
+
+static int count_device(void *arg, const struct vault_device *d)
+{
+	unsigned *n = arg;
+
+	(*n)++;
+	ck_assert_uint_ge(d->seq, 1);
+	ck_assert_uint_gt(d->seen_ms, 0);
+	if (d->writer == 0xa1)
+		ck_assert_str_eq(d->name, "first");
+	return 0;
+}
+
+START_TEST(devices_are_listed_with_their_progress)
+{
+	struct vault *v, *w = device_open(&b);
+	unsigned n = 0;
+
+	put_file(w, "y", "of b");
+	device_close(w);
+	b_to_a();
+	v = device_open(&a);
+	ck_assert_int_eq(vault_each_device(v, count_device, &n), 0);
+	ck_assert_uint_eq(n, 2);
+	device_close(v);
+}
+END_TEST
+
+START_TEST(a_device_made_anew_from_the_vault_shows_the_same)
+{
+	struct device c = a;
+	struct vault *v = device_open(&a), *w, *x;
+
+	put_file(v, "keep", "1");
+	put_bytes(v, "big", 6, 600000);
+	put_file(v, "gone", "2");
+	ck_assert_int_eq(vault_publish(v), 0);
+	a_to_b();
+	w = device_open(&b);
+	remove_name(w, "gone");
+	rename_name(w, "keep", "kept");
+	put_file(w, "kept", "changed");
+	device_close(w);
+	b_to_a();
+	ck_assert_int_eq(vault_receive(v), 0);
+	put_file(v, "last", "3");
+	device_close(v);
+	c.state = "state-c";
+	c.writer = 0xc3;
+	x = device_open(&c);
+	ck_assert(has_text(x, "kept", "changed"));
+	ck_assert(has_bytes(x, "big", 6, 600000));
+	ck_assert(has_text(x, "last", "3"));
+	ck_assert(!has_name(x, "gone"));
+	ck_assert(!has_name(x, "keep"));
+	device_close(x);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
+struct told {
+	unsigned n_names, n_inodes;
+};
+
+static void note_changed(void *arg, uint64_t ino, const uint8_t *name,
+			 uint16_t name_len)
+{
+	struct told *t = arg;
+
+	ck_assert_uint_gt(ino, 0);
+	if (name && name_len == 4 && memcmp(name, "news", 4) == 0)
+		t->n_names++;
+	if (!name)
+		t->n_inodes++;
+}
+
+START_TEST(the_front_end_is_told_what_others_changed)
+{
+	struct vault *v = device_open(&a), *w = device_open(&b);
+	struct told told = { 0 };
+
+	vault_set_changed(w, note_changed, &told);
+	put_file(v, "news", "1");
+	ck_assert_int_eq(vault_publish(v), 0);
+	a_to_b();
+	ck_assert_int_eq(vault_receive(w), 0);
+	ck_assert_uint_ge(told.n_names, 1);
+	ck_assert_uint_ge(told.n_inodes, 1);
+	vault_set_changed(w, NULL, NULL);
+	device_close(v);
+	device_close(w);
+}
+END_TEST
+
+/* A new epoch as a device makes it: announced in the old one, then a slot with
+ * both keys, and from then on everything under the new key. */
+static void start_epoch(struct vault *v)
+{
+	auto_secret_buf struct secret_buf pass = SECRET_BUF_INIT;
+	const struct vault_credential cred = { .passphrase = &pass };
+	const struct vault_slot_new what = { .type = SLOT_PASSPHRASE };
+	struct keyring *ring = &v->keys->ring;
+	struct op op = { .type = OP_EPOCH, .epoch.number = 2 };
+	uint8_t name[SLOT_NAME_BYTES];
+
+	ring->epochs[1].epoch = 2;
+	random_bytes(ring->epochs[1].ek.b, sizeof(ring->epochs[1].ek.b));
+	keys_epoch(&ring->epochs[1].ek, 2, &v->keys->epochs[1]);
+	op.epoch.id = v->keys->epochs[1].id;
+	ck_assert_int_eq(core_enter(v, true), 0);
+	ck_assert_int_eq(apply_new(v, &op), 0);
+	core_leave(v);
+	ck_assert_int_eq(vault_publish(v), 0);
+	ring->n_epochs = 2;
+	v->keys->newest = 1;
+	ck_assert_int_eq(secret_buf_append(&pass, "a passphrase of the tests",
+					   25),
+			 0);
+	ck_assert_int_eq(vault_slot_add(v, &what, &cred, NULL, name), 0);
+}
+
+START_TEST(an_old_keyring_writes_nothing_into_a_new_epoch)
+{
+	struct device old = b;
+	struct vault *v, *w;
+
+	/* What was done before counts, whoever did it. */
+	w = device_open(&b);
+	put_file(w, "before", "1");
+	device_close(w);
+	b_to_a();
+	copy_folder("vault-b", "vault-old");
+	copy_folder("state-b", "state-old");
+	v = device_open(&a);
+	ck_assert(has_text(v, "before", "1"));
+	start_epoch(v);
+	put_file(v, "after", "2");
+	ck_assert_int_eq(vault_publish(v), 0);
+	/* Somebody with the old keyring goes on under it. */
+	old.vault = "vault-old";
+	old.state = "state-old";
+	w = device_open(&old);
+	put_file(w, "forged", "3");
+	device_close(w);
+	sync_folders("vault-old", "vault-a");
+	ck_assert_int_eq(vault_receive(v), 0);
+	ck_assert(!has_name(v, "forged"));
+	ck_assert_uint_eq(status_of(v).segments_held, 1);
+	device_close(v);
+	/* The same for whoever reads all of it anew. */
+	old.vault = "vault-a";
+	old.state = "state-new";
+	old.writer = 0xd4;
+	w = device_open(&old);
+	ck_assert(has_text(w, "before", "1"));
+	ck_assert(has_text(w, "after", "2"));
+	ck_assert(!has_name(w, "forged"));
+	device_close(w);
+}
+END_TEST
+
+START_TEST(a_device_that_was_away_vouches_for_its_own_old_segments)
+{
+	struct vault *v, *w;
+
+	v = device_open(&a);
+	w = device_open(&b);
+	put_file(w, "while away", "1");
+	device_close(w);
+	start_epoch(v);
+	put_file(v, "after", "2");
+	ck_assert_int_eq(vault_publish(v), 0);
+	b_to_a();
+	ck_assert_int_eq(vault_receive(v), 0);
+	ck_assert(!has_name(v, "while away"));
+	a_to_b();
+	/* It opens the new slot, and writes under the new key. */
+	w = device_open(&b);
+	ck_assert(has_text(w, "after", "2"));
+	put_file(w, "back", "3");
+	device_close(w);
+	b_to_a();
+	ck_assert_int_eq(vault_receive(v), 0);
+	ck_assert(has_text(v, "while away", "1"));
+	ck_assert(has_text(v, "back", "3"));
+	device_close(v);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
+START_TEST(who_has_only_the_old_key_is_told_of_the_new_epoch)
+{
+	struct vault *v, *w;
+
+	w = device_open(&b);
+	v = device_open(&a);
+	start_epoch(v);
+	put_file(v, "after", "2");
+	ck_assert_int_eq(vault_publish(v), 0);
+	a_to_b();
+	ck_assert_int_eq(vault_receive(w), 0);
+	ck_assert(vault_is_read_only(w));
+	ck_assert_ptr_nonnull(strstr(vault_read_only_reason(w), "epoch"));
+	ck_assert(!has_name(w, "after"));
+	device_close(w);
+	w = device_open(&b);
+	ck_assert(!vault_is_read_only(w));
+	ck_assert(has_text(w, "after", "2"));
+	device_close(w);
+	device_close(v);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("receive");
+	TCase *t = tcase_create("all");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, changes_go_both_ways);
+	tcase_add_test(t, an_open_vault_receives_when_asked);
+	tcase_add_test(t, concurrent_changes_end_the_same_on_both);
+	tcase_add_test(t, a_segment_waits_for_its_causes);
+	tcase_add_test(t, a_segment_still_arriving_is_no_damage);
+	tcase_add_test(t, a_pack_that_is_not_here_yet_is_pending);
+	tcase_add_test(t, two_histories_of_one_device_are_told_and_not_applied);
+	tcase_add_test(t, own_changes_are_sealed_before_others_are_applied);
+	tcase_add_test(t, devices_are_listed_with_their_progress);
+	tcase_add_test(t, a_device_made_anew_from_the_vault_shows_the_same);
+	tcase_add_test(t, the_front_end_is_told_what_others_changed);
+	tcase_add_test(t, an_old_keyring_writes_nothing_into_a_new_epoch);
+	tcase_add_test(t, a_device_that_was_away_vouches_for_its_own_old_segments);
+	tcase_add_test(t, who_has_only_the_old_key_is_told_of_the_new_epoch);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
