@@ -58,11 +58,12 @@ int state_writer_load(struct commit *c)
 }
 
 /* Not zero, and its lower half neither: that stands in inode ids. */
-static uint64_t draw_writer(const struct vault_options *opts, uint64_t not)
+static uint64_t draw_writer(const struct vault_options *opts,
+			    uint64_t other_than)
 {
 	uint64_t writer = opts->test_writer;
 
-	while (writer == not || (uint32_t)writer == 0)
+	while (writer == other_than || (uint32_t)writer == 0)
 		writer = random_u64();
 	return writer;
 }
@@ -75,7 +76,7 @@ static int compare_writers(const void *a, const void *b)
 }
 
 /* One that has no folder in the vault: no number of any log is used twice. */
-static int find_free_writer(struct vault *v, uint64_t not, uint64_t *ret)
+static int find_free_writer(struct vault *v, uint64_t other_than, uint64_t *ret)
 {
 	auto_free uint64_t *taken = NULL;
 	size_t n = 0;
@@ -83,13 +84,13 @@ static int find_free_writer(struct vault *v, uint64_t not, uint64_t *ret)
 
 	if (r < 0)
 		return r;
-	*ret = draw_writer(&v->opts, not);
+	*ret = draw_writer(&v->opts, other_than);
 	while (bsearch(ret, taken, n, sizeof(*taken), compare_writers))
 		*ret = random_u64() | 1;
 	return 0;
 }
 
-int state_writer_mint(struct commit *c, uint64_t not)
+int state_writer_mint(struct commit *c, uint64_t other_than)
 {
 	struct vault *v = c->v;
 	const struct epoch_keys *k = core_newest_keys(v);
@@ -99,7 +100,7 @@ int state_writer_mint(struct commit *c, uint64_t not)
 	};
 	uint8_t raw[WRITER_FILE_BYTES];
 	struct key *dk;
-	int r = find_free_writer(v, not, &w.writer);
+	int r = find_free_writer(v, other_than, &w.writer);
 
 	if (r < 0)
 		return r;

@@ -14,7 +14,7 @@
  */
 int state_writer_load(struct commit *c) must_check;
 
-/* A fresh id and DK, durable; the id is not `not`. */
-int state_writer_mint(struct commit *c, uint64_t not) must_check;
+/* A fresh id and DK, durable; the id is not `other_than`. */
+int state_writer_mint(struct commit *c, uint64_t other_than) must_check;
 
 #endif
