@@ -9,6 +9,7 @@
 #include "cli/open.h"
 #include "cli/slot_text.h"
 #include "cli/units.h"
+#include "crypto/backend.h"
 #include "crypto/secret.h"
 #include "vault/slots.h"
 
@@ -45,6 +46,25 @@ static void print_peek(const char *path, const struct vault_peek *p)
 	printf("  key slots        %" PRIu32 "\n", p->n_slots);
 }
 
+/* Not the vault's, but what this machine will do to it. */
+static void print_backend(void)
+{
+	struct crypto_backend b;
+
+	crypto_backend(&b);
+	printf("  encryption by    %s\n", b.aead);
+	printf("  hashing by       %s\n", b.hash);
+}
+
+static void put_backend(struct json *j)
+{
+	struct crypto_backend b;
+
+	crypto_backend(&b);
+	json_text(j, "encryption_library", b.aead);
+	json_text(j, "hash_library", b.hash);
+}
+
 static void put_peek(struct json *j, const char *path,
 		     const struct vault_peek *p)
 {
@@ -77,10 +97,12 @@ static int run(struct cli *cli)
 		return open_tell("examine", &opts, r, "its header VAULT");
 	if (!cli->json) {
 		print_peek(opts.path, &peek);
+		print_backend();
 		r = vault_peek_slots(&opts, print_slot, NULL);
 	} else {
 		json_object(&j, NULL);
 		put_peek(&j, opts.path, &peek);
+		put_backend(&j);
 		json_array(&j, "slots");
 		r = vault_peek_slots(&opts, put_slot, &j);
 		json_end_array(&j);

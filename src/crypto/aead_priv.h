@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a cipher library must give to aead.c: the two halves of
+ * What aead.c has from libsodium (evp.h: from libcrypto): the two halves of
  * XChaCha20-Poly1305 (S. Arciszewski: XChaCha: eXtended-nonce ChaCha and
  * AEAD_XChaCha20_Poly1305, draft-irtf-cfrg-xchacha-03, 2020, section 2.3).
  * HChaCha20 of the key and the nonce's first 16 bytes gives a subkey; the rest
@@ -26,13 +26,13 @@ void aead_subkey_derive(const struct key *key, const struct r16 *r16,
 			struct aead_subkey *ret);
 
 /* Nonce 4 zeros || LE64(counter); out: len + TAG_BYTES, may be `plain`. */
-void aead_block_seal(const struct aead_subkey *subkey, uint64_t counter,
-		     const void *ad, size_t ad_len, const uint8_t *plain,
-		     size_t len, uint8_t *out);
+void aead_sodium_seal(const struct aead_subkey *subkey, uint64_t counter,
+		      const void *ad, size_t ad_len, const uint8_t *plain,
+		      size_t len, uint8_t *out);
 /* sealed: len + TAG_BYTES; out: len, may be `sealed`.  ERR_BAD_SEAL: out is
  * zeros. */
-int aead_block_open(const struct aead_subkey *subkey, uint64_t counter,
-		    const void *ad, size_t ad_len, const uint8_t *sealed,
-		    size_t len, uint8_t *out) must_check;
+int aead_sodium_open(const struct aead_subkey *subkey, uint64_t counter,
+		     const void *ad, size_t ad_len, const uint8_t *sealed,
+		     size_t len, uint8_t *out) must_check;
 
 #endif

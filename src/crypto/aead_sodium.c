@@ -40,9 +40,9 @@ void aead_subkey_derive(const struct key *key, const struct r16 *r16,
 	assert(!failed);
 }
 
-void aead_block_seal(const struct aead_subkey *subkey, uint64_t counter,
-		     const void *ad, size_t ad_len, const uint8_t *plain,
-		     size_t len, uint8_t *out)
+void aead_sodium_seal(const struct aead_subkey *subkey, uint64_t counter,
+		      const void *ad, size_t ad_len, const uint8_t *plain,
+		      size_t len, uint8_t *out)
 {
 	const struct ietf_nonce nonce = ietf_nonce_of(counter);
 	int failed;
@@ -52,9 +52,9 @@ void aead_block_seal(const struct aead_subkey *subkey, uint64_t counter,
 	assert(!failed);
 }
 
-int aead_block_open(const struct aead_subkey *subkey, uint64_t counter,
-		    const void *ad, size_t ad_len, const uint8_t *sealed,
-		    size_t len, uint8_t *out)
+int aead_sodium_open(const struct aead_subkey *subkey, uint64_t counter,
+		     const void *ad, size_t ad_len, const uint8_t *sealed,
+		     size_t len, uint8_t *out)
 {
 	const struct ietf_nonce nonce = ietf_nonce_of(counter);
 

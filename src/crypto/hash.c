@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * BLAKE2b by libsodium (M-J. Saarinen, J-P. Aumasson: The BLAKE2 Cryptographic
- * Hash and Message Authentication Code, RFC 7693, 2015).
+ * BLAKE2b (M-J. Saarinen, J-P. Aumasson: The BLAKE2 Cryptographic Hash and
+ * Message Authentication Code, RFC 7693, 2015) by libsodium; long keyed ones by
+ * libcrypto where that is faster.
  */
 #include "crypto/hash.h"
 
@@ -10,6 +11,8 @@
 #include <sodium.h>
 
 #include "base/buf.h"
+#include "crypto/backend_priv.h"
+#include "crypto/evp.h"
 
 static_assert(sizeof(struct hash) >= sizeof(crypto_generichash_state),
 	      "struct hash holds libsodium's state");
@@ -64,6 +67,8 @@ void hash_bytes(const struct key *key, const void *p, size_t n, void *out,
 	int failed;
 
 	check_out_bytes(out_bytes);
+	if (key && backend_hash_is_evp(n) && evp_hash(key, p, n, out, out_bytes))
+		return;
 	failed = crypto_generichash(out, out_bytes, p, n, key ? key->b : NULL,
 				    key ? sizeof(key->b) : 0);
 	assert(!failed);

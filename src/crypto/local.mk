@@ -4,6 +4,10 @@ src_crypto_libcrypto_a_SOURCES = \
 	%D%/aead.h \
 	%D%/aead_priv.h \
 	%D%/aead_sodium.c \
+	%D%/backend.c \
+	%D%/backend.h \
+	%D%/backend_priv.h \
+	%D%/evp.h \
 	%D%/hash.c \
 	%D%/hash.h \
 	%D%/kdf.c \
@@ -15,3 +19,6 @@ src_crypto_libcrypto_a_SOURCES = \
 	%D%/secret.c \
 	%D%/secret.h \
 	%D%/types.h
+if HAVE_LIBCRYPTO
+src_crypto_libcrypto_a_SOURCES += %D%/evp.c
+endif

@@ -166,7 +166,8 @@ def test_info_needs_no_passphrase(box):
         "vault", "uuid", "format", "chunk_min", "chunk_average", "chunk_max",
         "features_incompatible", "features_read_only_compatible",
         "features_compatible", "total_bytes", "packs", "segments", "devices",
-        "key_slots", "slots"]), j
+        "key_slots", "encryption_library", "hash_library",
+        "slots"]), j
     assert j["key_slots"] == len(j["slots"]) == 2
     assert sorted(s["type"] for s in j["slots"]) == ["passphrase",
                                                      "recovery key"]

@@ -22,3 +22,8 @@ check_PROGRAMS += tests/unit/test_keys
 tests_unit_test_keys_SOURCES = %D%/test_keys.c %D%/assert_hex.h
 tests_unit_test_keys_LDADD = src/crypto/libcrypto.a src/base/libbase.a \
 	$(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_backend
+tests_unit_test_backend_SOURCES = %D%/test_backend.c
+tests_unit_test_backend_LDADD = src/crypto/libcrypto.a src/base/libbase.a \
+	$(UNIT_LIBS)

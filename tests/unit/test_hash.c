@@ -8,15 +8,20 @@
 
 #include "assert_hex.h"
 #include "base/mem.h"
+#include "crypto/backend.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 
 static struct key key;	       /* 00 01 ... 1f */
 static uint8_t sequence[1000]; /* 00 01 ... ff 00 ... */
 
+/* The library the cases ask. */
+static enum crypto_library library;
+
 static void start(void)
 {
 	ck_assert_int_eq(crypto_start(), 0);
+	crypto_backend_prefer(library);
 	fill_from(0, key.b, sizeof(key.b));
 	fill_from(0, sequence, sizeof(sequence));
 }
@@ -172,13 +177,21 @@ static Suite *hash_suite(void)
 	return suite;
 }
 
-int main(void)
+static int run_with(enum crypto_library which)
 {
 	SRunner *runner = srunner_create(hash_suite());
 	int failed;
 
+	library = which;
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	return failed;
+}
+
+int main(void)
+{
+	int failed = run_with(CRYPTO_SODIUM) + run_with(CRYPTO_LIBCRYPTO);
+
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
