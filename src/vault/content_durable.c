@@ -188,16 +188,17 @@ static int stage_all(struct content *c, struct chunk **list, size_t n,
 /* Chunks needed that others are storing: until that has ended for one. */
 static bool wait_for_storing(struct pool *p)
 {
-	bool waited = false;
+	const struct chunk *ch;
 
 	lock_take(&p->lock);
-	for (struct chunk *ch = p->first; ch && !waited; ch = ch->next)
-		if (ch->is_needed && ch->is_storing) {
-			cond_wait(&p->stored, &p->lock);
-			waited = true;
-		}
+	for (ch = p->first; ch; ch = ch->next)
+		if (ch->is_needed && ch->is_storing)
+			break;
+	/* What is stored may be freed: the chunk is not looked at again. */
+	if (ch)
+		cond_wait(&p->stored, &p->lock);
 	lock_drop(&p->lock);
-	return waited;
+	return ch != NULL;
 }
 
 static uint64_t sum_bytes(struct chunk *const *list, size_t n)

@@ -276,9 +276,13 @@ static int fill_piece(struct batch *b, struct piece *pc, const struct place *p)
 static int cut_range(struct batch *b, size_t range, bool is_cut)
 {
 	const struct range *rg = &b->ranges[range];
-	struct place p = { b->sources + rg->first, 0,
-			   b->sources + rg->first + rg->n, 0 };
+	struct place p;
 
+	/* Without memory for its first source. */
+	if (rg->n == 0)
+		return 0;
+	p = (struct place){ b->sources + rg->first, 0,
+			    b->sources + rg->first + rg->n, 0 };
 	for (size_t i = 0; i < rg->n; i++)
 		p.left += p.s[i].length;
 	while (p.left > 0) {
