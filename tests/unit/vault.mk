@@ -1,8 +1,8 @@
 # The unit tests of src/vault.
 
-# Fixtures stand in for parts of the vault: what they define comes first, also
-# where another object of the library is linked for something else.
-FIXTURE_LINK = $(AM_LDFLAGS) -Wl,-z,muldefs
+# Some fixtures stand in for objects of the library: they come before it, so that
+# nothing asks the archive for what they define.  If a test needs such an object
+# too, the linker finds two definitions and fails, as it should.
 VAULT_UNIT_LIBS = src/vault/libvault.a src/journal/libjournal.a \
 	src/index/libindex.a src/store/libstore.a src/cache/libcache.a \
 	src/format/libformat.a src/crypto/libcrypto.a src/base/libbase.a \
@@ -11,17 +11,14 @@ VAULT_UNIT_LIBS = src/vault/libvault.a src/journal/libjournal.a \
 check_PROGRAMS += tests/unit/test_holds
 tests_unit_test_holds_SOURCES = %D%/test_holds.c
 tests_unit_test_holds_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_holds_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_node
 tests_unit_test_node_SOURCES = %D%/test_node.c
 tests_unit_test_node_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_node_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_oplog
 tests_unit_test_oplog_SOURCES = %D%/test_oplog.c
 tests_unit_test_oplog_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_oplog_LDFLAGS = $(FIXTURE_LINK)
 
 # Opening, cutting, publishing, receiving, credentials.
 COMMIT_FIXTURE = %D%/commit_fixture.c %D%/commit_fixture.h \
@@ -30,23 +27,19 @@ COMMIT_FIXTURE = %D%/commit_fixture.c %D%/commit_fixture.h \
 check_PROGRAMS += tests/unit/test_open
 tests_unit_test_open_SOURCES = %D%/test_open.c $(COMMIT_FIXTURE)
 tests_unit_test_open_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_open_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_commit
 tests_unit_test_commit_SOURCES = %D%/test_commit.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
 tests_unit_test_commit_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_commit_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_receive
 tests_unit_test_receive_SOURCES = %D%/test_receive.c $(COMMIT_FIXTURE)
 tests_unit_test_receive_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_receive_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_slots
 tests_unit_test_slots_SOURCES = %D%/test_slots.c $(COMMIT_FIXTURE)
 tests_unit_test_slots_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_slots_LDFLAGS = $(FIXTURE_LINK)
 
 # Contents of files.
 CONTENT_FIXTURE = %D%/content_fixture.c %D%/content_fixture.h \
@@ -55,43 +48,35 @@ CONTENT_FIXTURE = %D%/content_fixture.c %D%/content_fixture.h \
 check_PROGRAMS += tests/unit/test_layer
 tests_unit_test_layer_SOURCES = %D%/test_layer.c
 tests_unit_test_layer_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_layer_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_workers
 tests_unit_test_workers_SOURCES = %D%/test_workers.c
 tests_unit_test_workers_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_workers_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_extents
 tests_unit_test_extents_SOURCES = %D%/test_extents.c $(CONTENT_FIXTURE)
 tests_unit_test_extents_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_extents_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_content
 tests_unit_test_content_SOURCES = %D%/test_content.c $(CONTENT_FIXTURE)
 tests_unit_test_content_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_content_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_content_fault
 tests_unit_test_content_fault_SOURCES = %D%/test_content_fault.c \
 	$(CONTENT_FIXTURE)
 tests_unit_test_content_fault_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_content_fault_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_content_model
 tests_unit_test_content_model_SOURCES = %D%/test_content_model.c \
 	$(CONTENT_FIXTURE)
 tests_unit_test_content_model_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_content_model_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_tree
 tests_unit_test_tree_SOURCES = %D%/test_tree.c %D%/tree_fixture.c \
 	%D%/tree_fixture.h
 tests_unit_test_tree_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_tree_LDFLAGS = $(FIXTURE_LINK)
 
 check_PROGRAMS += tests/unit/test_merge
 tests_unit_test_merge_SOURCES = %D%/test_merge.c %D%/tree_fixture.c \
 	%D%/tree_fixture.h
 tests_unit_test_merge_LDADD = $(VAULT_UNIT_LIBS)
-tests_unit_test_merge_LDFLAGS = $(FIXTURE_LINK)
