@@ -141,7 +141,7 @@ class Box:
         """As a crash would; returns when nothing of it is left."""
         (pid,) = self.daemons()
         os.kill(pid, signal.SIGKILL)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 60 * H.SLOWER
         # Threads end one by one, in any order.
         while any(state != b"Z" for state in thread_states(pid)):
             assert time.monotonic() < end, "daemon %d does not die" % pid
@@ -175,7 +175,7 @@ class Terminal:
 
     def expect(self, words, seconds=60):
         """Reads until the words have come; gives all that came."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * H.SLOWER
         while words not in self.text:
             left = end - time.monotonic()
             assert left > 0, (words, self.text)
@@ -197,7 +197,7 @@ class Terminal:
 
     def end(self, seconds=60):
         """The exit code, and the rest of what it said."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * H.SLOWER
         while True:
             assert time.monotonic() < end, self.text
             if select.select([self.fd], [], [], 0.1)[0]:

@@ -115,9 +115,10 @@ def test_little_memory_may_be_locked(box):
     p = subprocess.run(["prlimit", "--memlock=0:0", H.COFFER, "mount",
                         *UNLOCK, "vault", "mnt"], cwd=box.base,
                        env=box.env, stderr=subprocess.PIPE, check=False,
-                       stdin=subprocess.DEVNULL, timeout=60)
+                       stdin=subprocess.DEVNULL, timeout=60 * H.SLOWER)
     assert p.returncode == 0, p.stderr
-    assert b"memory cannot be locked" in p.stderr, p.stderr
+    # The sanitizers' mlock(2) does nothing, and so never fails.
+    assert H.SANITIZER or b"memory cannot be locked" in p.stderr, p.stderr
     box.run("umount", "vault")
 
 
@@ -127,7 +128,11 @@ def test_mlock_without_the_limit_for_it_is_told(box):
     p = subprocess.run(["prlimit", "--memlock=1048576:1048576", H.COFFER,
                         "mount", "-o", "mlock", *UNLOCK, "vault", "mnt"],
                        cwd=box.base, env=box.env, stderr=subprocess.PIPE,
-                       check=False, stdin=subprocess.DEVNULL, timeout=60)
+                       check=False, stdin=subprocess.DEVNULL,
+                       timeout=60 * H.SLOWER)
+    if H.SANITIZER:     # see above
+        box.run("umount", "vault")
+        return
     assert p.returncode == 1 and b"ulimit -l" in p.stderr, p.stderr
     assert not box.is_mounted("mnt")
 
@@ -188,7 +193,7 @@ def run_as_nobody():
                    TMPDIR=os.path.join(base, "home"))
         return subprocess.run(["unshare", "-m", "--propagation", "private",
                                "/bin/sh", "-c", SETUP, "sh", base, H.PYTHON],
-                              env=env, check=False, timeout=600).returncode
+                              env=env, check=False, timeout=600 * H.SLOWER).returncode
     finally:
         shutil.rmtree(base, ignore_errors=True)
 

@@ -20,7 +20,7 @@ def status(box, *args):
 
 
 def wait_until(what, seconds=60):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * H.SLOWER
     while not what():
         assert time.monotonic() < end, what
         time.sleep(0.01)
@@ -63,7 +63,7 @@ def test_the_daemon_leaves_terminal_and_directory(box):
     # Nothing of it holds the pipes of whoever started it.
     p = subprocess.run([H.COFFER, "mount", *UNLOCK, "vault", mnt],
                        cwd=box.base, env=box.env, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, check=False, timeout=60)
+                       stderr=subprocess.PIPE, check=False, timeout=60 * H.SLOWER)
     assert p.returncode == 13
     box.run("umount", "vault")
 
@@ -99,7 +99,7 @@ def test_in_the_foreground_it_ends_with_how_it_went(box):
     assert box.is_mounted("mnt")
     box.write("mnt/file", "x")
     box.run("umount", "vault")
-    assert p.communicate(timeout=60)[1] == b"" and p.returncode == 0
+    assert p.communicate(timeout=60 * H.SLOWER)[1] == b"" and p.returncode == 0
 
 
 def test_what_was_confirmed_survives_a_kill(box):

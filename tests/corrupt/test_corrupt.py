@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import harness as H  # noqa: E402
 
 SEED = int(os.environ.get("COFFER_TEST_SEED", "1"))
-FLIPS = int(os.environ.get("COFFER_TEST_FLIPS", "6"))
+FLIPS = int(os.environ.get("COFFER_TEST_FLIPS", H.scaled(6, 2)))
 PACK_HEADER = 64
 PACK_FOOTER = 80
 SUB_BLOCK = 16 << 10

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 import harness as H  # noqa: E402
 
-KILLS = int(os.environ.get("COFFER_TEST_KILLS", "100"))
+KILLS = int(os.environ.get("COFFER_TEST_KILLS", H.scaled(100, 8)))
 SEED = int(os.environ.get("COFFER_TEST_SEED", "1"))
 
 

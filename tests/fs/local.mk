@@ -6,4 +6,7 @@ FS_TESTS = \
 	%D%/test_trees.py
 dist_check_SCRIPTS += $(FS_TESTS)
 TESTS += $(FS_TESTS)
-EXTRA_DIST += tests/lib/harness.py tests/lib/trees.py
+EXTRA_DIST += \
+	tests/lib/findings.py \
+	tests/lib/harness.py \
+	tests/lib/trees.py

@@ -14,7 +14,7 @@ import trees  # noqa: E402
 
 FAST = ("--kdf-memory", "64M")    # unlocking is not what is tested
 
-FEW = 6000      # files of the system's own to take
+FEW = H.scaled(6000, 2000)    # files of the system's own to take
 
 
 def system_tree(top):

@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 
+from findings import SANITIZER, Findings
+
 # What a make around this test says to itself is not for the makes in it.
 for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
     os.environ.pop(_name, None)
@@ -30,7 +32,16 @@ READER = os.path.join(SOURCE, "vault-format", "reader.py")
 PYTHON = next((p for p in ("/usr/bin/python3", sys.executable)
                if os.path.exists(p)))
 PASSPHRASE = "correct horse battery staple"
+# With sanitizers or valgrind everything is slower: patience times the first;
+# and a part of what long tests do, one in the second, has to be enough.
+SLOWER = float(os.environ.get("COFFER_TEST_SLOWER", "1"))
+SCALE = int(os.environ.get("COFFER_TEST_SCALE", "1"))
 TIMEOUT = float(os.environ.get("COFFER_TEST_TIMEOUT", "120"))
+
+
+def scaled(n, least=1):
+    """How much of n is enough here."""
+    return max(least, n // SCALE)
 
 
 def skip(why):
@@ -59,7 +70,8 @@ def run(args, timeout=None, ok=True, **kw):
     kw.setdefault("stderr", subprocess.PIPE)
     if "input" not in kw:
         kw.setdefault("stdin", subprocess.DEVNULL)
-    p = subprocess.run(args, timeout=timeout or TIMEOUT, check=False, **kw)
+    p = subprocess.run(args, timeout=(timeout or TIMEOUT) * SLOWER,
+                       check=False, **kw)
     if ok and p.returncode != 0:
         raise AssertionError("%s: exit %d: %s%s" % (
             " ".join(map(str, args)), p.returncode,
@@ -184,7 +196,7 @@ class Mount:
             return True
 
     def wait_gone(self, seconds=60):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * SLOWER
         while self.pid and os.path.exists("/proc/%d" % self.pid):
             if self.is_zombie():
                 return
@@ -234,8 +246,8 @@ mounts = []
 
 
 def watchdog():
-    print("WATCHDOG: %.0f s are over; the daemons are killed" % WATCH,
-          flush=True)
+    print("WATCHDOG: %.0f s are over; the daemons are killed" %
+          (WATCH * SLOWER), flush=True)
     for m in mounts:
         if m.pid:
             with contextlib.suppress(OSError):
@@ -248,7 +260,8 @@ def main(tests):
     some may be given as arguments."""
     wanted = sys.argv[1:]
     failed = skipped = 0
-    timer = threading.Timer(WATCH, watchdog)
+    findings = Findings()
+    timer = threading.Timer(WATCH * SLOWER, watchdog)
     timer.daemon = True
     timer.start()
     for name, fn in sorted(tests.items()):
@@ -256,8 +269,14 @@ def main(tests):
             continue
         started = time.monotonic()
         try:
-            with scratch() as base:
-                fn(base)
+            try:
+                with scratch() as base:
+                    fn(base)
+            finally:
+                found = findings.take()
+                print("".join(found), flush=True, end="")
+            if found:
+                raise AssertionError("%d findings" % len(found))
             print("ok      %-50s %6.1f s" % (name, time.monotonic() - started),
                   flush=True)
         except SystemExit as e:     # skip(): the others still run
