@@ -23,9 +23,10 @@
 #include "index/index.h"
 #include "index/vfs_priv.h"
 
-/* Of PRAGMA application_id ("cfix") and user_version. */
+/* Of PRAGMA application_id ("cfix") and user_version: raised with every change
+ * of what the index holds (tests/lint/index_layout.py). */
 #define DB_APPLICATION_ID 0x63666978
-#define DB_SCHEMA_VERSION 1
+#define DB_SCHEMA_VERSION 2
 
 enum stmt_id {
 	STMT_BEGIN,

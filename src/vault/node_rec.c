@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The record of a node in the index.  Local and private: the index is a view,
- * and a change here only needs another schema number (vault/open.c).  What a
- * lone device has nearly always - every register of one of two keys, one
- * place, one version - is kept short.
+ * and a change here only needs another DB_SCHEMA_VERSION.  What a lone device
+ * has nearly always - every register of one of two keys, one place, one
+ * version - is kept short.
  */
 #include <errno.h>
 #include <string.h>
