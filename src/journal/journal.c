@@ -185,6 +185,11 @@ int journal_append(struct journal *j, enum frame_type type, const void *body,
 	return r;
 }
 
+bool journal_is_dead(const struct journal *j)
+{
+	return j->is_dead;
+}
+
 uint64_t journal_next_number(const struct journal *j)
 {
 	return j->next;

@@ -69,6 +69,9 @@ int journal_rekey(struct journal *j, const struct local_keys *keys,
 int journal_append(struct journal *j, enum frame_type type, const void *body,
 		   size_t body_bytes, uint64_t *ret_number) must_check;
 
+/* Did a write fail for good? */
+bool journal_is_dead(const struct journal *j);
+
 /* The number the next frame will have; they run on from 1. */
 uint64_t journal_next_number(const struct journal *j);
 /* First frame number of the present file, and the bytes of its frames. */

@@ -412,6 +412,14 @@ int stage_sync(struct stage *st)
 	return r;
 }
 
+bool stage_is_dead(struct stage *st)
+{
+	lock_take(&st->lock);
+	bool dead = st->is_dead;
+	lock_drop(&st->lock);
+	return dead;
+}
+
 /* An unused file stays: closing it would only use up a number. */
 static void retire_used_locked(struct stage *st)
 	LOCK_ATTR_(requires_capability(st->lock))

@@ -45,6 +45,9 @@ int stage_restore(struct stage *st, uint64_t file, const struct pack_entry *e,
  */
 int stage_sync(struct stage *st) must_check;
 
+/* Did a sync fail? */
+bool stage_is_dead(struct stage *st);
+
 /* Closes the present file (trailer and footer, durable) and opens the next on
  * demand; *ret_closed_below: every file with a smaller number is closed. */
 int stage_rotate(struct stage *st, uint64_t *ret_closed_below) must_check;

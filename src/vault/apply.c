@@ -198,8 +198,15 @@ int apply_new(struct vault *v, struct op *op)
 	int r = merge_emit(v, op);
 
 	oplog_end_transaction(&v->oplog);
-	if (r == 0)
-		r = apply_other(v, op);
+	if (r < 0)
+		return r;
+	r = apply_other(v, op);
+	/* The log has it. */
+	if (r < 0) {
+		v->is_torn = true;
+		core_fail(v, r, "an operation could not be applied to the "
+				"index; open the vault again");
+	}
 	return r;
 }
 

@@ -199,13 +199,13 @@ static int touch_inodes(struct vault *v, const struct op *op)
 }
 
 int segment_apply(struct commit *c, const struct log_segment *s,
-		  struct cursor *at, uint32_t *index, uint64_t until_ns)
+		  struct past_log *past, struct cursor *at, uint32_t *index,
+		  uint64_t until_ns)
 {
 	struct vault *v = c->v;
-	struct past_log past;
 	int r = 0;
 
-	past_begin(&past, v, s);
+	past_begin(past);
 	while (r >= 0 && cursor_left(at) > 0) {
 		bool more = at->at[5] & OP_FLAG_MORE;
 		struct op op = { .flags = 0 };
@@ -222,7 +222,7 @@ int segment_apply(struct commit *c, const struct log_segment *s,
 		    clock_mono_ns() >= until_ns)
 			break;
 	}
-	past_end(&past);
+	past_end(past);
 	if (r < 0)
 		return r;
 	return cursor_left(at) > 0;

@@ -12,6 +12,8 @@
 #include "vault/commit_priv.h"
 #include "vault/writers.h"
 
+struct past_log; /* vault/past_log.h */
+
 /* A segment of a version vector not applied yet. */
 struct cause {
 	uint64_t writer, seq;
@@ -26,18 +28,19 @@ struct cause {
 int segment_is_next(struct vault *v, const struct log_segment *s,
 		    struct cause *ret_cause) must_check;
 
-/* Packs and version vector enter the index, the writer's state its table.
- * `has_operations`: they are in the index already. */
+/* Before the operations: packs enter the index.  After them: the writer's
+ * state, with the version vector. */
 int segment_begin(struct commit *c, const struct log_segment *s) must_check;
 int segment_end(struct commit *c, const struct log_segment *s) must_check;
 
 /*
- * Applies operations from *at (operation *index) on: all of them, or until a
+ * With `past` of this segment applies operations from *at (operation *index) on: all of them, or until a
  * transaction ends after `until_ns` (0: no limit).  1: more follow.
  * ERR_MALFORMED, ERR_NEWER: the index must be made anew without them.
  */
 int segment_apply(struct commit *c, const struct log_segment *s,
-		  struct cursor *at, uint32_t *index, uint64_t until_ns)
+		  struct past_log *past, struct cursor *at, uint32_t *index,
+		  uint64_t until_ns)
 	must_check;
 
 #endif

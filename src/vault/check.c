@@ -441,7 +441,7 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 	struct checker c = { .v = v, .opts = opts, .result = &result };
 
 	lock_take(&v->index_lock);
-	int r = index_state(v->index);
+	int r = core_index_state(v);
 	if (r == 0)
 		r = index_pack_each(v->index, add_size, &c);
 	lock_drop(&v->index_lock);

@@ -282,22 +282,49 @@ static int finish_cut(struct commit *c, const struct oplog_piece *end)
 	return r < 0 ? r : write_frames(c, d, end);
 }
 
+void commit_check_alive(struct commit *c, int err)
+{
+	struct vault *v = c->v;
+
+	if (journal_is_dead(v->journal) || stage_is_dead(v->stage))
+		core_fail(v, err, "writing to the state directory failed; what "
+				  "was done since the last sync is not safe");
+}
+
+/* An index that is half changed may call chunks dead that an operation of the
+ * log names: such a frame could not be read back. */
+static int check_index(struct commit *c)
+{
+	struct vault *v = c->v;
+
+	lock_take(&v->index_lock);
+	int r = core_index_state(v);
+	lock_drop(&v->index_lock);
+	return r;
+}
+
 /* *ret_flushed: what contents met that could not be flushed; they are dirty
  * still, and everything else is durable. */
 static int cut(struct commit *c, const uint64_t *only, size_t n_only, bool ends,
 	       uint64_t *ret_seq, int *ret_flushed)
 {
 	struct taken t = { 0 };
-	int r;
+	int r = check_index(c);
 
-	r = take(c, only, n_only, ends, &t);
+	if (r == 0)
+		r = take(c, only, n_only, ends, &t);
 	if (r < 0) {
 		content_cut_free(t.contents);
 		return r;
 	}
 	*ret_seq = t.last_seq;
 	*ret_flushed = flush(c, &t);
-	return finish_cut(c, t.end);
+	r = check_index(c);
+	if (r == 0)
+		r = finish_cut(c, t.end);
+	if (r < 0)
+		commit_check_alive(c, r);
+	return r;
 }
 
 int commit_cut_locked(struct commit *c, const uint64_t *only, size_t n_only)

@@ -114,6 +114,9 @@ int commit_cut_locked(struct commit *c, const uint64_t *only, size_t n_only)
  * before it are closed.  *ret_flushed: an error of contents that stay dirty. */
 int commit_cut_batch(struct commit *c, uint64_t *ret_seq, int *ret_flushed)
 	must_check;
+/* After a failure: when stage or journal take nothing any more, no change is
+ * taken either.  cut_lock held. */
+void commit_check_alive(struct commit *c, int err);
 /* Adds encoded announcements to those that wait for a segment (cut_lock), or
  * takes the last ones back. */
 int commit_add_packs(struct commit *c, const struct buf *packs, uint32_t n)

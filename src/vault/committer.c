@@ -203,16 +203,18 @@ static int receive(struct commit *c, uint64_t max_bytes)
 {
 	const struct receive_options o = { .in_slices = true };
 	uint64_t n = 0;
-	int r = receive_is_needed(c);
+	int r;
 
+	lock_take(&c->v->index_lock);
+	r = core_index_state(c->v);
+	lock_drop(&c->v->index_lock);
+	if (r == 0)
+		r = receive_is_needed(c);
 	/* Own operations first: what they are said to know they know. */
 	if (r > 0)
 		r = publish_pending(c);
 	if (r == 0)
 		r = receive_all(c, &o, &n);
-	if (r == ERR_MALFORMED)
-		core_fail(c->v, r, "a segment of another device breaks the "
-				   "rules; open the vault again");
 	if (r == 0 && n > 0)
 		r = life_check_log(c->v, false);
 	if (r == 0 && (n > 0 || c->has_absent))

@@ -195,7 +195,7 @@ static int prepare_locked(struct vault *v, struct file *f)
 	LOCK_ATTR_(requires_capability(f->lock, v->index_lock))
 {
 	struct node *n;
-	int r = index_state(v->index);
+	int r = core_index_state(v);
 
 	if (r == 0)
 		r = tree_node(v, f->ino, &n);
@@ -343,7 +343,7 @@ static int tell_node(struct change *ch, bool privileges)
 	int r;
 
 	lock_take(&v->index_lock);
-	r = index_state(v->index);
+	r = core_index_state(v);
 	if (r == 0)
 		r = node_get(v->nodes, ch->f->ino, &n);
 	if (r > 0) {

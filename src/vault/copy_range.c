@@ -45,7 +45,7 @@ static int file_size(struct vault *v, uint64_t ino, uint64_t *ret)
 	LOCK_ATTR_(requires_capability(v->index_lock))
 {
 	struct node *n;
-	int r = index_state(v->index);
+	int r = core_index_state(v);
 
 	if (r == 0)
 		r = node_get(v->nodes, ino, &n);

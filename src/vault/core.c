@@ -27,6 +27,13 @@ const struct epoch_keys *core_newest_keys(const struct vault *v)
 	return &v->keys->epochs[v->keys->newest];
 }
 
+int core_index_state(const struct vault *v)
+{
+	int r = index_state(v->index);
+
+	return r < 0 ? r : v->is_torn ? ERR_BAD_INDEX : 0;
+}
+
 /* The analysis knows no lock that is held only on success. */
 int core_enter(struct vault *v, bool change)
 	LOCK_ATTR_(no_thread_safety_analysis)
@@ -35,7 +42,11 @@ int core_enter(struct vault *v, bool change)
 		return ERR_READ_ONLY;
 	rwlock_take_shared(&v->session);
 	lock_take(&v->index_lock);
-	int r = index_state(v->index);
+	int r = core_index_state(v);
+	/* At opening it is made anew. */
+	if (r < 0 && v->is_opened)
+		core_fail(v, r, "the index cannot be read; open the vault "
+				"again");
 	/* A cut may have failed while this call waited. */
 	if (r == 0 && change && atomic_load(&v->is_read_only))
 		r = ERR_READ_ONLY;

@@ -61,6 +61,7 @@ struct vault {
 
 	atomic_bool is_read_only;
 	_Atomic(const char *) read_only_reason; /* static text */
+	bool is_opened; /* calls may come: set at the end of vault_open */
 
 	struct lock cut_lock;	 /* cuts, publishing, receiving */
 	struct rwlock session;	 /* the gate */
@@ -77,7 +78,9 @@ struct vault {
 	size_t n_gone, cap_gone;
 
 	const struct merge_past *past; /* index_lock; vault/merge.h; or NULL */
-	bool is_torn; /* index_lock; the index is half changed: not to be kept */
+	/* index_lock; the index is half changed: not to be shown, nor kept, nor
+	 * asked what may go.  Set with core_fail, or while nobody calls yet. */
+	bool is_torn;
 	unsigned n_open_splits; /* index_lock; split, not pinned yet */
 
 	struct touched *touched; /* index_lock; vault/touched.h; or NULL */
@@ -102,9 +105,13 @@ const struct epoch_keys *core_epoch_keys(void *vault, uint32_t epoch,
 const struct epoch_keys *core_newest_keys(const struct vault *v);
 
 /* Enters a call: gate shared, then index lock; -EROFS for `change` on a
- * read-only vault; the index's error if it is bad. */
+ * read-only vault; core_index_state's error. */
 int core_enter(struct vault *v, bool change) must_check;
 void core_leave(struct vault *v);
+
+/* 0, or why the index must not be read: it is bad, or half changed.  Index lock
+ * held. */
+int core_index_state(const struct vault *v) must_check;
 
 /* An inode whose contents are nobody's any more (index lock held): core_leave
  * drops what is dirty of it. */

@@ -227,6 +227,14 @@ void life_free(struct vault *v)
 	mem_free(v);
 }
 
+static bool is_index_good(struct vault *v)
+{
+	lock_take(&v->index_lock);
+	int r = core_index_state(v);
+	lock_drop(&v->index_lock);
+	return r == 0;
+}
+
 /* Everything to the journal, from there into the vault; then the index as it
  * is, and the mark that says so. */
 static int checkpoint(struct vault *v)
@@ -238,7 +246,7 @@ static int checkpoint(struct vault *v)
 		return 0;
 	r = commit_publish(v);
 	lock_take(&v->cut_lock);
-	e = marks_clean(c);
+	e = is_index_good(v) ? marks_clean(c) : marks_unclean(c);
 	lock_drop(&v->cut_lock);
 	if (e < 0)
 		diag_err(DIAG_WARNING, e, "the index will be made anew");

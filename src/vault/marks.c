@@ -77,7 +77,7 @@ static int commit_index(struct commit *c)
 	int r;
 
 	lock_take(&v->index_lock);
-	r = index_state(v->index);
+	r = core_index_state(v);
 	if (r == 0)
 		r = core_state_save(v);
 	if (r == 0)

@@ -474,26 +474,13 @@ static int start_over(struct opening *o)
 	return open_index_and_journal(o);
 }
 
-static int open_all(struct opening *o)
+/* With index and journal there. */
+static int settle(struct opening *o)
 {
-	int r = open_directories(o);
+	int r;
 
-	if (r == 0)
-		r = open_keys(o);
-	if (r == 0)
-		r = open_state(o);
-	if (r == 0)
-		r = check_writable(o);
-	if (r == 0)
-		r = open_parts(o);
-	if (r == 0)
-		r = open_index_and_journal(o);
-	if (r == -EAGAIN)
-		r = start_over(o);
-	if (r == 0) {
-		o->what = "the log";
-		r = life_check_log(o->v, true);
-	}
+	o->what = "the log";
+	r = life_check_log(o->v, true);
 	if (r == 0)
 		r = check_heads(o);
 	if (r == 0 && o->v->journal) {
@@ -509,6 +496,31 @@ static int open_all(struct opening *o)
 		r = tidy(o);
 	}
 	return r;
+}
+
+static int open_all(struct opening *o)
+{
+	int r = open_directories(o);
+
+	if (r == 0)
+		r = open_keys(o);
+	if (r == 0)
+		r = open_state(o);
+	if (r == 0)
+		r = check_writable(o);
+	if (r == 0)
+		r = open_parts(o);
+	if (r < 0)
+		return r;
+	r = open_index_and_journal(o);
+	if (r == 0)
+		r = settle(o);
+	/* A page that does not open may be met only now. */
+	if (r != -EAGAIN &&
+	    (r != ERR_BAD_INDEX || !o->recovery.is_index_clean))
+		return r;
+	r = start_over(o);
+	return r < 0 ? r : settle(o);
 }
 
 int vault_open(const struct vault_options *opts,
@@ -536,6 +548,7 @@ int vault_open(const struct vault_options *opts,
 		life_free(o.v);
 		return r;
 	}
+	o.v->is_opened = true;
 	*ret = o.v;
 	return 0;
 }

@@ -74,9 +74,10 @@ static int discard_slice(struct vault *v, const struct buf *chunks, size_t at)
 {
 	size_t end = min_of(chunks->len, at + SLICE * 8u);
 	struct index_chunk c;
-	int r = 0;
+	int r;
 
 	lock_take(&v->index_lock);
+	r = core_index_state(v);
 	for (; r >= 0 && at < end; at += 8) {
 		r = index_chunk_get(v->index, le64_get(chunks->data + at), &c);
 		if (r > 0 && !is_live(v, &c))
@@ -358,7 +359,9 @@ static int forget_row(struct vault *v, uint64_t pack, struct survivors *s,
 	int r;
 
 	lock_take(&v->index_lock);
-	r = index_pack_get(v->index, pack, &p);
+	r = core_index_state(v);
+	if (r == 0)
+		r = index_pack_get(v->index, pack, &p);
 	if (r > 0) {
 		s->stage_file = p.stage_file;
 		r = index_chunk_each_of_pack(v->index, pack, collect_survivor,

@@ -91,8 +91,7 @@ static int find_op(void *arg, struct dot d, struct merge_named *ret)
 	return 1;
 }
 
-void past_begin(struct past_log *p, struct vault *v,
-		const struct log_segment *s)
+void past_open(struct past_log *p, struct vault *v, const struct log_segment *s)
 {
 	*p = (struct past_log){
 		.v = v,
@@ -100,14 +99,20 @@ void past_begin(struct past_log *p, struct vault *v,
 			  .find = find_op, .arg = p },
 		.now = s,
 	};
-	v->past = &p->past;
+}
+
+void past_close(struct past_log *p)
+{
+	mem_free(p->ops);
+	*p = (struct past_log){ 0 };
+}
+
+void past_begin(struct past_log *p)
+{
+	p->v->past = &p->past;
 }
 
 void past_end(struct past_log *p)
 {
-	if (!p->v)
-		return;
 	p->v->past = NULL;
-	mem_free(p->ops);
-	*p = (struct past_log){ 0 };
 }

@@ -11,7 +11,7 @@
 #include "vault/merge.h"
 
 struct past_log {
-	struct vault *v; /* NULL before past_begin */
+	struct vault *v;
 	struct merge_past past;
 	const struct log_segment *now; /* borrowed */
 	/* The operations of the segment asked for last. */
@@ -20,9 +20,14 @@ struct past_log {
 	uint32_t n;
 };
 
-/* Sets v->past until past_end; `s` stays. */
-void past_begin(struct past_log *p, struct vault *v,
-		const struct log_segment *s);
+/* For one segment, which stays until past_close; needs no lock. */
+void past_open(struct past_log *p, struct vault *v,
+	       const struct log_segment *s);
+void past_close(struct past_log *p);
+
+/* It is v->past from here to there, while operations of the segment are
+ * applied and no others: what is made here is judged without. */
+void past_begin(struct past_log *p);
 void past_end(struct past_log *p);
 
 #endif

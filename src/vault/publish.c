@@ -277,6 +277,9 @@ int publish_all(struct commit *c)
 		return ERR_READ_ONLY;
 	r = run(c, &flushed);
 	if (r < 0) {
+		lock_take(&c->v->cut_lock);
+		commit_check_alive(c, r);
+		lock_drop(&c->v->cut_lock);
 		(void)atomic_compare_exchange_strong(&c->unpublished_since,
 						     &unset, clock_mono_ns());
 		return diag_err(DIAG_WARNING, r, "publishing");

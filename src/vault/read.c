@@ -104,7 +104,7 @@ static int take_part(void *arg, const struct map_part *part)
 static int check_file(struct vault *v, uint64_t ino, uint64_t *ret_size)
 {
 	struct node *n;
-	int r = index_state(v->index);
+	int r = core_index_state(v);
 
 	if (r == 0)
 		r = node_get(v->nodes, ino, &n);

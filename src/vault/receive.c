@@ -14,6 +14,7 @@
 #include "vault/apply_segment.h"
 #include "vault/epoch_cover.h"
 #include "vault/packs.h"
+#include "vault/past_log.h"
 #include "vault/touched.h"
 
 /* How long calls may have to wait for a slice. */
@@ -278,9 +279,11 @@ static int apply_in_slices(struct receiving *rc, const struct log_segment *s)
 	struct commit *c = rc->c;
 	struct vault *v = c->v;
 	struct cursor at = s->body.ops;
+	struct past_log past;
 	uint32_t index = 0;
 	int r = rc->o->in_slices ? announce_packs(rc, s) : 0;
 
+	past_open(&past, v, s);
 	r = r < 0 ? r : 1;
 	for (bool first = true; r > 0; first = false) {
 		auto_touched struct touched touched = { .v = NULL };
@@ -291,7 +294,7 @@ static int apply_in_slices(struct receiving *rc, const struct log_segment *s)
 		touched_begin(&touched, v);
 		r = first ? segment_begin(c, s) : 0;
 		if (r == 0)
-			r = segment_apply(c, s, &at, &index,
+			r = segment_apply(c, s, &past, &at, &index,
 					  rc->o->in_slices ?
 						  clock_mono_ns() + SLICE_NS :
 						  0);
@@ -301,6 +304,7 @@ static int apply_in_slices(struct receiving *rc, const struct log_segment *s)
 		core_leave(v);
 		touched_tell(&touched);
 	}
+	past_close(&past);
 	return r;
 }
 
@@ -309,6 +313,30 @@ static int apply_in_slices(struct receiving *rc, const struct log_segment *s)
 static bool breaks_rules(int err)
 {
 	return err == ERR_MALFORMED || err == ERR_NEWER || err == ERR_LIMIT;
+}
+
+/*
+ * What was applied of a segment that could not be applied whole is no truth:
+ * nobody may see it, build upon it or tell others of it.  Little is lost: all
+ * that was done here before was published before.
+ */
+static void tear(struct receiving *rc, int err)
+{
+	struct commit *c = rc->c;
+	struct vault *v = c->v;
+
+	atomic_store(&c->is_marked_unclean, true);
+	lock_take(&v->index_lock);
+	v->is_torn = true;
+	lock_drop(&v->index_lock);
+	/* At opening whoever asked makes the index anew, or gives up. */
+	if (rc->o->in_slices)
+		core_fail(v, err,
+			  breaks_rules(err) ?
+				  "a segment of another device breaks the "
+				  "rules; open the vault again" :
+				  "a segment of another device could not be "
+				  "applied whole; open the vault again");
 }
 
 static int apply_segment(struct receiving *rc, struct incoming *in,
@@ -322,17 +350,18 @@ static int apply_segment(struct receiving *rc, struct incoming *in,
 		r = marks_unclean(c);
 		lock_drop(&c->v->cut_lock);
 	}
-	if (r == 0)
-		r = apply_in_slices(rc, s);
+	if (r < 0)
+		return r;
+	r = apply_in_slices(rc, s);
 	if (r == 0) {
 		in->applied = s->header.seq;
 		rc->n_applied++;
 		c->has_news |= s->body.n_ops > 0 || s->body.n_packs > 0;
 		return 1;
 	}
+	tear(rc, r);
 	if (!breaks_rules(r))
 		return r;
-	atomic_store(&c->is_marked_unclean, true);
 	int noted = note_stop(c, s, r);
 	return noted < 0 ? noted : ERR_MALFORMED;
 }

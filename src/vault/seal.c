@@ -261,7 +261,9 @@ static int begin(struct draft *d)
 	int r;
 
 	lock_take(&v->index_lock);
-	r = writer_load(v, v->writer, &d->self);
+	r = core_index_state(v);
+	if (r == 0)
+		r = writer_load(v, v->writer, &d->self);
 	if (r == 0)
 		r = writer_each(v, add_vector_entry, d);
 	lock_drop(&v->index_lock);
@@ -324,6 +326,18 @@ static int seal(struct draft *d, struct buf *file)
 	return segment_seal(core_newest_keys(v), &h, &b, file);
 }
 
+/* What the index said of chunks that nobody needs counts only if it is whole
+ * still. */
+static int check_index(const struct draft *d)
+{
+	struct vault *v = d->c->v;
+
+	lock_take(&v->index_lock);
+	int r = core_index_state(v);
+	lock_drop(&v->index_lock);
+	return r;
+}
+
 /* First the bytes, then the frame that says they count. */
 static int keep(struct draft *d, const struct buf *file)
 {
@@ -374,6 +388,8 @@ int seal_batch(struct commit *c, uint64_t seq, bool is_last)
 	 * (room_for_packs in commit.c sees to the room). */
 	if (r == 0 && is_last && d.n_packs < c->n_packs)
 		r = ERR_LIMIT;
+	if (r == 0)
+		r = check_index(&d);
 	if (r == 0)
 		r = seal(&d, &file);
 	if (r == 0)

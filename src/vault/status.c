@@ -146,6 +146,28 @@ static int sum_index(struct vault *v, struct vault_status *s)
 	return r;
 }
 
+/* A view that must not be shown is not counted: why it must not is the reason
+ * the vault is read-only. */
+static bool has_view(struct vault *v)
+{
+	lock_take(&v->index_lock);
+	int r = core_index_state(v);
+	lock_drop(&v->index_lock);
+	return r == 0 || !atomic_load(&v->is_read_only);
+}
+
+static int sum_view(struct vault *v, struct vault_status *s)
+{
+	struct vault_status sums = *s;
+	int r = sum_index(v, &sums);
+
+	if (r == 0)
+		r = sum_nodes(v, &sums);
+	if (r == 0)
+		*s = sums;
+	return r < 0 && has_view(v) ? r : 0;
+}
+
 static int count_slot(void *arg, const struct slot_file *f)
 {
 	struct vault_status *s = arg;
@@ -169,10 +191,8 @@ int vault_get_status(struct vault *v, struct vault_status *ret)
 	};
 	struct cache_stats cache;
 	uint64_t foreign = 0;
-	int r = sum_index(v, &s);
+	int r = sum_view(v, &s);
 
-	if (r == 0)
-		r = sum_nodes(v, &s);
 	if (r == 0)
 		r = unlock_each_slot(v->env, v->vault_dirfd, &v->header.uuid,
 				     count_slot, &s, &foreign);
@@ -236,7 +256,7 @@ int vault_each_device(struct vault *v, vault_device_fn *fn, void *arg)
 	int r = core_enter(v, false);
 
 	if (r < 0)
-		return r;
+		return has_view(v) ? r : 0;
 	r = writer_each(v, add_device_of, &l);
 	/* One that has not published yet. */
 	if (r == 0 && !l.has_self && v->writer &&

@@ -150,7 +150,7 @@ void vault_unhold(struct vault *v, uint64_t ino, uint64_t n)
 	lock_take(&v->index_lock);
 	int r = 0;
 	if (holds_count(v->holds, ino) && holds_drop(v->holds, ino, n) == 0 &&
-	    index_state(v->index) == 0)
+	    core_index_state(v) == 0)
 		r = let_go(v, ino);
 	core_leave(v);
 	if (r < 0)

@@ -9,8 +9,10 @@
 
 #include <check.h>
 
+#include "base/mem.h"
 #include "commit_fixture.h"
 #include "crypto/random.h"
+#include "fault_env.h"
 #include "tempdir.h"
 #include "vault/apply.h"
 #include "vault/core.h"
@@ -482,6 +484,167 @@ START_TEST(who_has_only_the_old_key_is_told_of_the_new_epoch)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- failures */
+
+/* What the other device did, with a pack and with names that stand upon each
+ * other. */
+static void do_much(struct vault *w)
+{
+	put_file(w, "small", "2");
+	put_bytes(w, "large", 4, 300000);
+	make_dir(w, "folder");
+	rename_name(w, "common", "renamed");
+	remove_name(w, "doomed");
+	for (unsigned i = 0; i < 12; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "many%u", i);
+		put_file(w, name, "m");
+	}
+	ck_assert_int_eq(vault_publish(w), 0);
+}
+
+static bool shows_much(struct vault *v)
+{
+	return has_text(v, "small", "2") && has_bytes(v, "large", 4, 300000) &&
+	       has_name(v, "folder") && !has_name(v, "common") &&
+	       has_text(v, "renamed", "1") && !has_name(v, "doomed") &&
+	       has_text(v, "many0", "m") && has_text(v, "many11", "m");
+}
+
+static bool shows_nothing_of_it(struct vault *v)
+{
+	return !has_name(v, "small") && !has_name(v, "large") &&
+	       !has_name(v, "folder") && has_text(v, "common", "1") &&
+	       !has_name(v, "renamed") && has_text(v, "doomed", "0") &&
+	       !has_name(v, "many0");
+}
+
+/* Refused to everybody, whatever is asked. */
+static void check_refused(struct vault *v)
+{
+	const struct vault_name name = { "small", 5 };
+	struct vault_attr at;
+
+	ck_assert_int_lt(vault_lookup(v, VAULT_ROOT_INO, name, &at), 0);
+	ck_assert_int_lt(vault_receive(v), 0);
+	ck_assert(vault_is_read_only(v));
+	ck_assert_ptr_nonnull(vault_read_only_reason(v));
+	ck_assert(status_of(v).read_only);
+}
+
+enum failing { ALLOCATION, DISK_CALL };
+
+static struct fault_env faulty;
+
+/* The nth call fails while the segment is received: true if there is one. */
+static bool receive_failing(struct vault *v, enum failing what,
+			    unsigned long nth, int *ret)
+{
+	if (what == ALLOCATION)
+		mem_fail_nth(nth, false);
+	else
+		faulty.nth = nth;
+	*ret = vault_receive(v);
+	bool hit = what == ALLOCATION ? mem_fail_hit() : faulty.has_failed;
+	mem_fail_nth(0, false);
+	fault_env_init(&faulty);
+	return hit;
+}
+
+/* Copies of what stood before; what is done here waits in no segment yet. */
+static struct vault *begin_receiving(void)
+{
+	struct device d = a;
+	struct vault *v;
+
+	remove_folder("vault-n");
+	remove_folder("state-n");
+	copy_folder("vault-a", "vault-n");
+	copy_folder("state-a", "state-n");
+	d.vault = "vault-n";
+	d.state = "state-n";
+	d.env = &faulty.env;
+	fault_env_init(&faulty);
+	v = device_open(&d);
+	put_file(v, "mine", "synced");
+	ck_assert_int_eq(vault_sync(v), 0);
+	put_file(v, "mine too", "not synced");
+	sync_folders("vault-b", "vault-n");
+	return v;
+}
+
+/* Whoever was told that all went well finds all. */
+static void check_after(unsigned long nth, bool was_received, bool was_closed)
+{
+	struct device d = a, other = b;
+	struct vault *v;
+
+	d.vault = other.vault = "vault-n";
+	d.state = "state-n";
+	d.env = other.env = &faulty.env;
+	v = device_open(&d);
+	ck_assert_msg(!vault_is_read_only(v), "call %lu", nth);
+	ck_assert_msg(shows_much(v), "call %lu", nth);
+	ck_assert_msg(has_text(v, "mine", "synced"), "call %lu", nth);
+	if (was_closed)
+		ck_assert_msg(has_text(v, "mine too", "not synced"),
+			      "call %lu", nth);
+	device_close(v);
+	if (was_received && nth % 8)
+		return;
+	/* Nothing was told to others that they could not take. */
+	remove_folder("state-o");
+	other.state = "state-o";
+	other.writer = 0xe5;
+	v = device_open(&other);
+	ck_assert_msg(shows_much(v), "call %lu", nth);
+	ck_assert_msg(has_text(v, "mine", "synced"), "call %lu", nth);
+	ck_assert_uint_eq(status_of(v).segments_held, 0);
+	device_close(v);
+}
+
+START_TEST(whatever_fails_no_half_of_a_segment_is_shown)
+{
+	enum failing what = (enum failing)_i;
+	/* Another part of the calls would do as well: the case takes seconds. */
+	unsigned long stride = what == ALLOCATION ? 17 : 3, n_torn = 0;
+	struct vault *v = device_open(&a), *w;
+	bool hit = true;
+
+	put_file(v, "common", "1");
+	put_file(v, "doomed", "0");
+	device_close(v);
+	a_to_b();
+	w = device_open(&b);
+	do_much(w);
+	device_close(w);
+	for (unsigned long nth = 1; hit; nth += stride) {
+		bool torn = false;
+		int r;
+
+		v = begin_receiving();
+		hit = receive_failing(v, what, nth, &r);
+		torn = core_index_state(v) < 0;
+		n_torn += v->is_torn;
+		ck_assert(hit || r == 0);
+		if (torn) {
+			ck_assert_int_lt(r, 0);
+			check_refused(v);
+		} else if (!vault_is_read_only(v)) {
+			/* All of it or nothing, and all the next time. */
+			ck_assert(shows_much(v) || (r < 0 &&
+						    shows_nothing_of_it(v)));
+			ck_assert_int_eq(vault_receive(v), 0);
+			ck_assert_msg(shows_much(v), "call %lu", nth);
+		}
+		bool was_received = r == 0;
+		check_after(nth, was_received, vault_close(v) == 0);
+	}
+	ck_assert_uint_ge(n_torn, what == ALLOCATION ? 5 : 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("receive");
@@ -505,6 +668,8 @@ int main(void)
 	tcase_add_test(t, an_old_keyring_writes_nothing_into_a_new_epoch);
 	tcase_add_test(t, a_device_that_was_away_vouches_for_its_own_old_segments);
 	tcase_add_test(t, who_has_only_the_old_key_is_told_of_the_new_epoch);
+	tcase_add_loop_test(t, whatever_fails_no_half_of_a_segment_is_shown,
+			    ALLOCATION, DISK_CALL + 1);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
