@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/vault/libvault.a
 src_vault_libvault_a_SOURCES = \
-	%D%/vault.h %D%/tree.h %D%/file.h %D%/slots.h %D%/care.h \
+	%D%/vault.h %D%/tree.h %D%/xattr.h %D%/file.h %D%/slots.h %D%/care.h \
 	%D%/core.h %D%/core.c \
 	%D%/devices.h %D%/devices.c \
 	%D%/holds.h %D%/holds.c \

@@ -186,6 +186,9 @@ static int make_locked(struct vault *v, uint64_t parent,
 	r = node_get_by_id(v->nodes, id, &n);
 	if (r <= 0)
 		return r < 0 ? r : ERR_BAD_INDEX;
+	r = tree_add_xattrs(v, n, what);
+	if (r < 0)
+		return r;
 	tree_fill_attr(v, n, ret);
 	return hold ? holds_add(v->holds, n->ino, 1) : 0;
 }

@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "vault/vault.h"
+#include "vault/xattr.h"
 
 struct vault_attr {
 	uint64_t ino;
@@ -61,6 +62,7 @@ enum vault_set {
 	VAULT_SET_CTIME = 64, /* else ctime becomes now */
 	VAULT_DROP_PRIVILEGES = 128, /* with SIZE or owner: suid, sgid (where
 					group may execute), capabilities */
+	VAULT_KEEP_CTIME = 256,	     /* ... for reading, which sets atime */
 };
 
 /* `mask`: enum vault_set; the new attributes in *ret. */
@@ -73,6 +75,8 @@ struct vault_new {
 	uint32_t uid, gid;
 	uint64_t rdev;
 	struct vault_name target; /* S_IFLNK */
+	const struct vault_xattr *xattrs; /* it is made with */
+	unsigned n_xattrs;
 };
 
 /* A new inode of any kind at a name; held once more if `hold`.  -EEXIST. */
@@ -120,21 +124,6 @@ struct vault_entry {
 typedef int vault_entry_fn(void *arg, const struct vault_entry *e);
 int vault_readdir(struct vault *v, uint64_t dir, uint64_t from,
 		  bool want_attr, vault_entry_fn *fn, void *arg) must_check;
-
-enum vault_xattr_flag { VAULT_XATTR_CREATE = 1, VAULT_XATTR_REPLACE = 2 };
-
-/* Length of the value; copied if it fits `cap` (0: only asked), else -ERANGE;
- * -ENODATA. */
-ssize_t vault_getxattr(struct vault *v, uint64_t ino, const char *name,
-		       void *to, size_t cap) must_check;
-/* -EEXIST, -ENODATA, -E2BIG, -ENOSPC, -ERANGE (name). */
-int vault_setxattr(struct vault *v, uint64_t ino, const char *name,
-		   const void *value, size_t size, unsigned flags) must_check;
-int vault_removexattr(struct vault *v, uint64_t ino, const char *name)
-	must_check;
-/* NUL-terminated names back to back, as listxattr(2). */
-ssize_t vault_listxattr(struct vault *v, uint64_t ino, char *to, size_t cap)
-	must_check;
 
 /* Walks a '/'-separated path from the root without following links: 1, 0. */
 int vault_walk(struct vault *v, const char *path, struct vault_attr *ret)

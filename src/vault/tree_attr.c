@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "vault/born.h"
 #include "vault/commit.h"
 #include "vault/content.h"
@@ -127,6 +128,8 @@ static void fill_op(const struct node *n, unsigned mask,
 		o->mask |= ATTR_MTIME;
 		o->mtime_ns = a->mtime_ns;
 	}
+	if (mask & VAULT_KEEP_CTIME)
+		return;
 	if (o->mask || mask & VAULT_SET_CTIME) {
 		o->mask |= ATTR_CTIME;
 		o->ctime_ns = mask & VAULT_SET_CTIME ? a->ctime_ns :
@@ -144,7 +147,7 @@ static int drop_capability(struct vault *v, struct node *n)
 
 	/* The flag "removed" follows the key. */
 	if (r <= 0 || x.rec[16])
-		return r;
+		return min_of(r, 0);
 	op.xattr.remove = true;
 	op.xattr.name = name;
 	op.xattr.ctime_ns = clock_wall_ns();
@@ -191,6 +194,22 @@ int vault_setattr(struct vault *v, uint64_t ino, unsigned mask,
 	return tree_leave(v, r);
 }
 
+/* Lets go of `n`, and of what it is if that fails. */
+static int dress_unnamed(struct vault *v, const struct vault_new *what,
+			 struct node *n, struct vault_attr *ret)
+{
+	int r = tree_add_xattrs(v, n, what), e;
+
+	if (r == 0) {
+		tree_fill_attr(v, n, ret);
+		node_put(n);
+		return 0;
+	}
+	(void)holds_drop(v->holds, n->ino, 1);
+	e = born_never(v, n);
+	return e < 0 ? e : r;
+}
+
 int vault_make_unnamed(struct vault *v, const struct vault_new *what,
 		       struct vault_attr *ret)
 {
@@ -202,9 +221,7 @@ int vault_make_unnamed(struct vault *v, const struct vault_new *what,
 	if (r < 0)
 		return r;
 	r = born_new(v, what, &n);
-	if (r == 0) {
-		tree_fill_attr(v, n, ret);
-		node_put(n);
-	}
+	if (r == 0)
+		r = dress_unnamed(v, what, n, ret);
 	return tree_leave(v, r);
 }

@@ -21,6 +21,11 @@ int tree_node(struct vault *v, uint64_t ino, struct node **ret) must_check;
 void tree_fill_attr(struct vault *v, const struct node *n,
 		    struct vault_attr *ret);
 
+/* The attributes something new is made with, in the transaction that makes it:
+ * the caller's.  Index lock held. */
+int tree_add_xattrs(struct vault *v, const struct node *n,
+		    const struct vault_new *what) must_check;
+
 /* Stat's type bits of an inode kind, and back; KIND_NONE if none. */
 uint32_t tree_type_bits(unsigned kind);
 unsigned tree_kind(uint32_t mode);

@@ -146,6 +146,82 @@ static int change_locked(struct vault *v, uint64_t ino, struct op_xattr *x,
 	return merge_emit(v, &op);
 }
 
+static struct op_name name_of(const char *name)
+{
+	return (struct op_name){ (const uint8_t *)name,
+				 (uint16_t)strlen(name) };
+}
+
+static int emit_value(struct vault *v, const struct node *n,
+		      const struct vault_xattr *x)
+{
+	struct op op = { .type = OP_XATTR, .inode = n->id };
+
+	op.xattr.remove = !x->value;
+	op.xattr.name = name_of(x->name);
+	op.xattr.value = x->value;
+	op.xattr.value_bytes = x->value ? (uint32_t)x->bytes : 0;
+	op.xattr.ctime_ns = clock_wall_ns();
+	return merge_emit(v, &op);
+}
+
+int tree_add_xattrs(struct vault *v, const struct node *n,
+		    const struct vault_new *what)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < what->n_xattrs; i++)
+		r = emit_value(v, n, &what->xattrs[i]);
+	return r;
+}
+
+static int emit_mode(struct vault *v, const struct node *n, uint32_t mode)
+{
+	struct op op = { .type = OP_ATTR, .inode = n->id };
+
+	op.attr.mask = ATTR_MODE | ATTR_CTIME;
+	op.attr.mode = mode & 07777;
+	op.attr.ctime_ns = clock_wall_ns();
+	return merge_emit(v, &op);
+}
+
+static int change_with_mode(struct vault *v, uint64_t ino,
+			    const struct vault_xattr *x, uint32_t mode)
+{
+	auto_node struct node *n = NULL;
+	const uint8_t *value;
+	size_t bytes;
+	int found, r = tree_node(v, ino, &n);
+
+	if (r == 0)
+		r = settle_inode(v, ino);
+	if (r < 0)
+		return r;
+	found = find(v, ino, x->name, &value, &bytes);
+	if (found < 0)
+		return found;
+	if (x->value || found)
+		r = emit_value(v, n, x);
+	if (r == 0 && (mode & 07777) != n->mode)
+		r = emit_mode(v, n, mode);
+	return r;
+}
+
+int vault_setxattr_and_mode(struct vault *v, uint64_t ino,
+			    const struct vault_xattr *x, uint32_t mode)
+{
+	int r = check_name(x->name);
+
+	if (r == 0 && x->bytes > XATTR_VALUE_MAX)
+		r = -E2BIG;
+	if (r == 0)
+		r = tree_enter(v);
+	if (r < 0)
+		return r;
+	r = change_with_mode(v, ino, x, mode);
+	return tree_leave(v, r);
+}
+
 static int change(struct vault *v, uint64_t ino, struct op_xattr *x,
 		  unsigned flags)
 {
@@ -161,7 +237,7 @@ int vault_setxattr(struct vault *v, uint64_t ino, const char *name,
 		   const void *value, size_t size, unsigned flags)
 {
 	struct op_xattr x = {
-		.name = { (const uint8_t *)name, (uint16_t)strlen(name) },
+		.name = name_of(name),
 		.value = value,
 		.value_bytes = (uint32_t)size,
 	};
@@ -178,7 +254,7 @@ int vault_removexattr(struct vault *v, uint64_t ino, const char *name)
 {
 	struct op_xattr x = {
 		.remove = true,
-		.name = { (const uint8_t *)name, (uint16_t)strlen(name) },
+		.name = name_of(name),
 	};
 	int r = check_name(name);
 

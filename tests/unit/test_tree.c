@@ -679,6 +679,12 @@ START_TEST(test_files_tell_when_names_or_attributes_changed)
 	later(f);
 	ck_assert_int_eq(vault_setxattr(v, f, "user.a", "", 0, 0), 0);
 	ck_assert_int_eq(fixture_attr(v, f).ctime_ns, fixture_now_ns);
+	was = later(f);
+	a.atime_ns = 4711;
+	ck_assert_int_eq(vault_setattr(v, f, VAULT_SET_ATIME | VAULT_KEEP_CTIME,
+				       &a, &a), 0);
+	ck_assert_int_eq(a.atime_ns, 4711);
+	ck_assert_int_eq(a.ctime_ns, was.ctime_ns);
 }
 END_TEST
 
@@ -713,75 +719,13 @@ START_TEST(test_attributes_change_as_asked_and_no_others)
 	ck_assert_uint_eq(got.mode, S_IFDIR | 06755);
 	ck_assert_int_eq(vault_getxattr(v, f, "security.capability", NULL, 0),
 			 -ENODATA);
+	/* There are none left to drop. */
+	got.mode = 0;
+	ck_assert_int_eq(vault_setattr(v, f, VAULT_DROP_PRIVILEGES, &a, &got),
+			 0);
+	ck_assert_uint_eq(got.mode, S_IFREG | 0755);
 	ck_assert_int_eq(vault_setattr(v, 4711, VAULT_SET_UID, &a, &got),
 			 -ENOENT);
-}
-END_TEST
-
-/* ---------------------------------------------------------------- xattrs */
-
-START_TEST(test_extended_attributes_follow_their_flags)
-{
-	uint64_t f = file(ROOT, "f");
-	char got[8];
-
-	ck_assert_int_eq(vault_getxattr(v, f, "user.a", got, 8), -ENODATA);
-	ck_assert_int_eq(vault_removexattr(v, f, "user.a"), -ENODATA);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.a", "1", 1,
-					VAULT_XATTR_REPLACE), -ENODATA);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.a", "1", 1,
-					VAULT_XATTR_CREATE), 0);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.a", "2", 1,
-					VAULT_XATTR_CREATE), -EEXIST);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.a", "23", 2,
-					VAULT_XATTR_REPLACE), 0);
-	ck_assert_int_eq(vault_getxattr(v, f, "user.a", got, 1), -ERANGE);
-	ck_assert_int_eq(vault_getxattr(v, f, "user.a", NULL, 0), 2);
-	ck_assert_int_eq(vault_getxattr(v, f, "user.a", got, 8), 2);
-	ck_assert_mem_eq(got, "23", 2);
-	ck_assert_int_eq(vault_removexattr(v, f, "user.a"), 0);
-	ck_assert_int_eq(vault_getxattr(v, f, "user.a", got, 8), -ENODATA);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.a", "", 0,
-					VAULT_XATTR_CREATE), 0);
-	ck_assert_int_eq(vault_getxattr(v, f, "user.a", got, 8), 0);
-}
-END_TEST
-
-START_TEST(test_extended_attributes_have_limits)
-{
-	auto_free char *big = mem_zalloc(65537);
-	uint64_t f = file(ROOT, "f");
-	char name[257];
-
-	memset(name, 'n', sizeof(name));
-	name[256] = '\0';
-	ck_assert_int_eq(vault_setxattr(v, f, name, "", 0, 0), -ERANGE);
-	ck_assert_int_eq(vault_getxattr(v, f, name, NULL, 0), -ERANGE);
-	ck_assert_int_eq(vault_setxattr(v, f, "", "", 0, 0), -ERANGE);
-	name[255] = '\0';
-	ck_assert_int_eq(vault_setxattr(v, f, name, "", 0, 0), 0);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.big", big, 65537, 0),
-			 -E2BIG);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.big", big, 65536, 0), 0);
-	ck_assert_int_eq(vault_getxattr(v, f, "user.big", big, 65536), 65536);
-	ck_assert_int_eq(vault_setxattr(v, 4711, "user.a", "", 0, 0), -ENOENT);
-}
-END_TEST
-
-START_TEST(test_names_of_extended_attributes_are_listed)
-{
-	uint64_t f = file(ROOT, "f");
-	char got[32];
-
-	ck_assert_int_eq(vault_listxattr(v, f, got, sizeof(got)), 0);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.b", "", 0, 0), 0);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.a/c", "", 0, 0), 0);
-	ck_assert_int_eq(vault_setxattr(v, f, "user.gone", "", 0, 0), 0);
-	ck_assert_int_eq(vault_removexattr(v, f, "user.gone"), 0);
-	ck_assert_int_eq(vault_listxattr(v, f, NULL, 0), 16);
-	ck_assert_int_eq(vault_listxattr(v, f, got, 15), -ERANGE);
-	ck_assert_int_eq(vault_listxattr(v, f, got, sizeof(got)), 16);
-	ck_assert_mem_eq(got, "user.a/c\0user.b", 16);
 }
 END_TEST
 
@@ -870,9 +814,6 @@ static TCase *rest_case(void)
 	tcase_add_test(t, test_directories_tell_when_names_in_them_changed);
 	tcase_add_test(t, test_files_tell_when_names_or_attributes_changed);
 	tcase_add_test(t, test_attributes_change_as_asked_and_no_others);
-	tcase_add_test(t, test_extended_attributes_follow_their_flags);
-	tcase_add_test(t, test_extended_attributes_have_limits);
-	tcase_add_test(t, test_names_of_extended_attributes_are_listed);
 	tcase_add_test(t, test_a_read_only_vault_changes_nothing);
 	tcase_add_test(t, test_inodes_and_directories_are_counted);
 	return t;
