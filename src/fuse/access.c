@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/mem.h"
+#include "fuse/acl.h"
+
 #define MODE_PERMISSIONS 07777U
 
 static bool is_root(const struct access_caller *c)
@@ -31,19 +34,57 @@ static int check_root(const struct vault_attr *attr, unsigned want)
 	return 0;
 }
 
+struct acl_question {
+	const struct access_caller *c;
+	uint32_t owning_group;
+};
+
+static bool is_member(void *arg, uint32_t gid)
+{
+	const struct acl_question *q = arg;
+
+	return in_group(q->c, gid == ACL_OWNING_GROUP ? q->owning_group : gid);
+}
+
+/* Does a list decide?  1: it grants; -EACCES; 0: there is none.  Without bits
+ * for the group class, which are its mask, there is nothing for it to grant,
+ * and the kernel does not look at it either. */
+static int ask_acl(const struct access_caller *c, const struct vault_attr *attr,
+		   unsigned want)
+{
+	struct acl_question q = { .c = c, .owning_group = attr->gid };
+	const void *list;
+	size_t bytes;
+	int r;
+
+	if (!c->acl_of || !(attr->mode & S_IRWXG))
+		return 0;
+	r = c->acl_of(c->arg, attr, &list, &bytes);
+	if (r <= 0)
+		return r;
+	return acl_grants(list, bytes, c->uid, is_member, &q, want) ? 1
+								    : -EACCES;
+}
+
 int access_check(const struct access_caller *c, const struct vault_attr *attr,
 		 unsigned want)
 {
 	unsigned group = attr->mode >> 3 & 7;
 	unsigned granted = attr->mode & 7;
+	int r;
 
 	if (is_root(c))
 		return check_root(attr, want);
-	if (c->uid == attr->uid)
+	if (c->uid == attr->uid) {
 		granted = attr->mode >> 6 & 7;
+		return (granted & want) == want ? 0 : -EACCES;
+	}
+	r = ask_acl(c, attr, want);
+	if (r != 0)
+		return min_of(r, 0);
 	/* Groups cost the reading of a file: only if they make a difference
 	 * (they may also take rights away). */
-	else if ((group & want) != (granted & want) && in_group(c, attr->gid))
+	if ((group & want) != (granted & want) && in_group(c, attr->gid))
 		granted = group;
 	return (granted & want) == want ? 0 : -EACCES;
 }
@@ -95,8 +136,7 @@ static int check_mode_change(const struct access_caller *c,
 		return -EPERM;
 	if (change->mask & VAULT_SET_GID)
 		gid = change->new.gid;
-	if ((change->new.mode &S_ISGID) && !is_root(c) && !in_group(c, gid))
-		change->new.mode &= ~(uint32_t)S_ISGID;
+	change->new.mode = access_mode_for(c, gid, change->new.mode);
 	return 0;
 }
 
@@ -132,6 +172,20 @@ int access_check_change(const struct access_caller *c,
 	if (r == 0 && (change->mask & VAULT_SET_SIZE) && !change->through_file)
 		r = access_check(c, attr, ACCESS_WRITE);
 	return r;
+}
+
+int access_check_acl_change(const struct access_caller *c,
+			    const struct vault_attr *attr)
+{
+	return is_owner(c, attr) ? 0 : -EPERM;
+}
+
+uint32_t access_mode_for(const struct access_caller *c, uint32_t gid,
+			 uint32_t mode)
+{
+	if ((mode & S_ISGID) && !is_root(c) && !in_group(c, gid))
+		mode &= ~(uint32_t)S_ISGID;
+	return mode;
 }
 
 void access_new_owner(const struct access_caller *c,

@@ -21,13 +21,18 @@ struct access_caller {
 	/* Is `gid` among the supplementary groups?  Asked for only if it
 	 * decides. */
 	bool (*in_groups)(void *arg, uint32_t gid);
+	/* The access control list of the inode `attr` is of, agreeing with its
+	 * mode (fuse/acl.h): 1, 0 (none) or an error.  Asked for only if it
+	 * decides; NULL: there are no lists. */
+	int (*acl_of)(void *arg, const struct vault_attr *attr,
+		      const void **ret, size_t *ret_bytes);
 	void *arg;
 };
 
 /* As the bits of a mode. */
 enum access_want { ACCESS_EXEC = 1, ACCESS_WRITE = 2, ACCESS_READ = 4 };
 
-/* `want`: enum access_want.  -EACCES. */
+/* `want`: enum access_want.  -EACCES; what acl_of says, so for all below. */
 int access_check(const struct access_caller *c, const struct vault_attr *attr,
 		 unsigned want) must_check;
 
@@ -60,6 +65,15 @@ struct access_change {
 int access_check_change(const struct access_caller *c,
 			const struct vault_attr *attr,
 			struct access_change *change) must_check;
+
+/* May `c` set the access control list of `attr`?  -EPERM. */
+int access_check_acl_change(const struct access_caller *c,
+			    const struct vault_attr *attr) must_check;
+
+/* `mode` as `c` may give it to what has group `gid`: perhaps without
+ * set-group-ID. */
+uint32_t access_mode_for(const struct access_caller *c, uint32_t gid,
+			 uint32_t mode);
 
 /* Group and mode of something new with `mode` (and type) in `dir`: a
  * set-group-ID directory hands its group down. */

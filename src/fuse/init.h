@@ -24,6 +24,8 @@ struct fuse_conn_info;
 struct init_wish {
 	bool writeback;
 	bool atomic_truncate; /* OPEN truncates: only if OPEN is answered */
+	bool apply_umask;     /* we do: it depends on access control lists */
+	bool obey_acls;	      /* the kernel obeys them */
 };
 
 /* Sets conn's wishes among what the kernel offers. */

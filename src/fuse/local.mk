@@ -2,6 +2,8 @@ noinst_LIBRARIES += src/fuse/libfuselayer.a
 src_fuse_libfuselayer_a_SOURCES = \
 	%D%/access.c \
 	%D%/access.h \
+	%D%/acl.c \
+	%D%/acl.h \
 	%D%/behaviour.c \
 	%D%/behaviour.h \
 	%D%/dirbuf.c \
@@ -20,6 +22,8 @@ src_fuse_libfuselayer_a_SOURCES = \
 	%D%/notifier.h \
 	%D%/ops.c \
 	%D%/ops.h \
+	%D%/ops_acl.c \
+	%D%/ops_acl.h \
 	%D%/ops_attr.c \
 	%D%/ops_dir.c \
 	%D%/ops_file.c \

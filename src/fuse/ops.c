@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "fuse/groups.h"
 #include "fuse/init.h"
+#include "fuse/ops_acl.h"
 #include "fuse/reply.h"
 
 /* Set in the flags of open(2) inside the kernel for execve(2) (FMODE_EXEC of
@@ -18,9 +19,11 @@ struct ops_caller ops_caller_of(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	return (struct ops_caller){ .uid = ctx->uid,
+	return (struct ops_caller){ .session = session_of(req),
+				    .uid = ctx->uid,
 				    .gid = ctx->gid,
-				    .pid = ctx->pid };
+				    .pid = ctx->pid,
+				    .umask = ctx->umask };
 }
 
 static bool caller_in_groups(void *arg, uint32_t gid)
@@ -36,6 +39,7 @@ struct access_caller ops_access_caller(const struct ops_caller *who)
 		.uid = who->uid,
 		.gid = who->gid,
 		.in_groups = caller_in_groups,
+		.acl_of = ops_has_acls(who->session) ? ops_acl_of : NULL,
 		.arg = (void *)(uintptr_t)who,
 	};
 }
@@ -91,34 +95,33 @@ int ops_check_remove(struct session *s, const struct ops_caller *who,
 }
 
 int ops_prepare_new(struct session *s, const struct ops_caller *who,
-		    uint64_t dir, uint32_t mode, struct vault_new *ret)
+		    uint64_t dir, uint32_t mode, struct ops_new *ret)
 {
 	const struct access_caller c = ops_access_caller(who);
 	struct vault_attr attr;
-	struct vault_new new = { .uid = who->uid };
 	int r = vault_getattr(s->vault, dir, &attr);
 
 	if (r < 0)
 		return r;
-	access_new_owner(&c, &attr, mode, &new.gid, &new.mode);
+	*ret = (struct ops_new){ .what.uid = who->uid };
+	access_new_owner(&c, &attr, mode, &ret->what.gid, &ret->what.mode);
 	if (s->how.check_access) {
 		reply_disguise(s, &attr);
 		r = access_check_add(&c, &attr);
 		if (r < 0)
 			return r;
 	}
-	*ret = new;
-	return 0;
+	return ops_inherit_acl(s, who, dir, ret);
 }
 
 int ops_make_unnamed(struct session *s, const struct ops_caller *who,
 		     uint64_t dir, uint32_t mode, struct vault_attr *ret)
 {
-	struct vault_new new;
+	struct ops_new new;
 	int r = ops_prepare_new(s, who, dir,
 				S_IFREG | (mode & ~(uint32_t)S_IFMT), &new);
 
-	return r < 0 ? r : vault_make_unnamed(s->vault, &new, ret);
+	return r < 0 ? r : vault_make_unnamed(s->vault, &new.what, ret);
 }
 
 int ops_check_open(struct session *s, const struct ops_caller *who,
@@ -157,7 +160,12 @@ int ops_truncate_at_open(struct session *s, uint64_t ino)
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct session *s = userdata;
-	struct init_wish wish = { .writeback = s->how.writeback };
+	struct init_wish wish = {
+		.writeback = s->how.writeback,
+		.apply_umask = ops_has_acls(s),
+		/* It makes the kernel check permissions. */
+		.obey_acls = ops_has_acls(s) && !s->how.check_access,
+	};
 
 	/* Without these a kernel takes ENOSYS for an error. */
 	if (!(conn->capable & FUSE_CAP_NO_OPEN_SUPPORT))

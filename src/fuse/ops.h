@@ -20,9 +20,11 @@
 #include "vault/tree.h"
 
 struct ops_caller {
+	struct session *session;
 	uid_t uid;
 	gid_t gid;
 	pid_t pid; /* of the thread; 0: outside of our name space */
+	mode_t umask; /* of a request that makes something */
 };
 
 struct ops_caller ops_caller_of(fuse_req_t req);
@@ -40,10 +42,16 @@ int ops_check_search(struct session *s, const struct ops_caller *who,
 int ops_check_remove(struct session *s, const struct ops_caller *who,
 		     uint64_t dir, struct vault_name name) must_check;
 
-/* May `who` add to `dir`?  Then owner, group and mode of what is new there. */
+/* What is new, and the memory that its attributes take. */
+struct ops_new {
+	struct vault_new what;
+	struct vault_xattr xattrs[2];
+};
+
+/* May `who` add to `dir`?  Then owner, group, mode and access control lists of
+ * what is new there.  They stand in the thread's scratch memory. */
 int ops_prepare_new(struct session *s, const struct ops_caller *who,
-		    uint64_t dir, uint32_t mode,
-		    struct vault_new *ret) must_check;
+		    uint64_t dir, uint32_t mode, struct ops_new *ret) must_check;
 
 /* O_TMPFILE: held once. */
 int ops_make_unnamed(struct session *s, const struct ops_caller *who,

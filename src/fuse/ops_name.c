@@ -70,15 +70,15 @@ static void make(fuse_req_t req, fuse_ino_t parent, const char *name,
 {
 	struct session *s = session_of(req);
 	const struct ops_caller who = ops_caller_of(req);
-	struct vault_new new;
+	struct ops_new new;
 	struct vault_attr attr;
 	int r = ops_prepare_new(s, &who, parent, mode, &new);
 
 	if (r == 0) {
-		new.rdev = rdev;
+		new.what.rdev = rdev;
 		if (target)
-			new.target = name_of(target);
-		r = vault_make(s->vault, parent, name_of(name), &new, true,
+			new.what.target = name_of(target);
+		r = vault_make(s->vault, parent, name_of(name), &new.what, true,
 			       &attr);
 	}
 	if (r < 0)
@@ -136,14 +136,14 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 {
 	struct session *s = session_of(req);
 	const struct ops_caller who = ops_caller_of(req);
-	struct vault_new new;
+	struct ops_new new;
 	struct vault_attr attr;
 	bool held = true;
 	int r = ops_prepare_new(s, &who, parent,
 				S_IFREG | (mode & ~(mode_t)S_IFMT), &new);
 
 	if (r == 0)
-		r = vault_make(s->vault, parent, name_of(name), &new, true,
+		r = vault_make(s->vault, parent, name_of(name), &new.what, true,
 			       &attr);
 	if (r == -EEXIST) {
 		held = false;

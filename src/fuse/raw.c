@@ -123,15 +123,18 @@ static int reply_tmpfile(struct session *s, const struct fuse_in_header *head,
 static void answer_tmpfile(struct session *s, const struct fuse_in_header *head,
 			   const void *msg, size_t len)
 {
-	const struct ops_caller who = { .uid = head->uid,
-					.gid = head->gid,
-					.pid = (pid_t)head->pid };
+	struct ops_caller who = { .session = s,
+				  .uid = head->uid,
+				  .gid = head->gid,
+				  .pid = (pid_t)head->pid };
 	struct fuse_create_in in;
 	struct vault_attr attr;
 	int r = -EINVAL;
 
-	if (peek_body(msg, len, &in, sizeof(in)))
+	if (peek_body(msg, len, &in, sizeof(in))) {
+		who.umask = in.umask;
 		r = ops_make_unnamed(s, &who, head->nodeid, in.mode, &attr);
+	}
 	if (r == 0)
 		r = reply_count(s, attr.ino, true);
 	if (r < 0)

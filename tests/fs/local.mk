@@ -1,7 +1,9 @@
 # What must hold on a mount, with real programs.
 FS_TESTS = \
+	%D%/test_calls.py \
 	%D%/test_large.py \
 	%D%/test_programs.py \
+	%D%/test_rights.py \
 	%D%/test_secrets.py \
 	%D%/test_trees.py
 dist_check_SCRIPTS += $(FS_TESTS)
@@ -9,4 +11,6 @@ TESTS += $(FS_TESTS)
 EXTRA_DIST += \
 	tests/lib/findings.py \
 	tests/lib/harness.py \
+	tests/lib/people.py \
+	tests/lib/shared.py \
 	tests/lib/trees.py

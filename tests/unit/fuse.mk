@@ -3,6 +3,7 @@ FUSE_UNIT_LIBS = src/fuse/libfuselayer.a src/base/libbase.a $(UNIT_LIBS)
 
 check_PROGRAMS += \
 	tests/unit/test_fuse_access \
+	tests/unit/test_fuse_acl \
 	tests/unit/test_fuse_behaviour \
 	tests/unit/test_fuse_dirbuf \
 	tests/unit/test_fuse_init \
@@ -15,6 +16,8 @@ check_PROGRAMS += \
 
 tests_unit_test_fuse_access_SOURCES = %D%/test_fuse_access.c
 tests_unit_test_fuse_access_LDADD = $(FUSE_UNIT_LIBS)
+tests_unit_test_fuse_acl_SOURCES = %D%/test_fuse_acl.c
+tests_unit_test_fuse_acl_LDADD = $(FUSE_UNIT_LIBS)
 tests_unit_test_fuse_behaviour_SOURCES = %D%/test_fuse_behaviour.c
 tests_unit_test_fuse_behaviour_LDADD = $(FUSE_UNIT_LIBS)
 tests_unit_test_fuse_dirbuf_SOURCES = %D%/test_fuse_dirbuf.c

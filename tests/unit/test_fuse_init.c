@@ -115,6 +115,7 @@ START_TEST(test_init_chooses_for_write_through)
 	ck_assert(!(conn.want & FUSE_CAP_HANDLE_KILLPRIV));
 	ck_assert(!(conn.want & FUSE_CAP_SPLICE_READ));
 	ck_assert(!(conn.want & FUSE_CAP_POSIX_ACL));
+	ck_assert(!(conn.want & FUSE_CAP_DONT_MASK));
 	ck_assert(conn.want & FUSE_CAP_ASYNC_READ);
 	ck_assert(conn.want & FUSE_CAP_CACHE_SYMLINKS);
 	ck_assert(conn.want & FUSE_CAP_READDIRPLUS);
@@ -130,9 +131,13 @@ START_TEST(test_init_chooses_what_a_mount_wishes)
 	struct fuse_conn_info conn = proposal(~0U);
 
 	init_choose(&conn, &(struct init_wish){ .writeback = true,
-						.atomic_truncate = true });
+						.atomic_truncate = true,
+						.apply_umask = true,
+						.obey_acls = true });
 	ck_assert(conn.want & FUSE_CAP_WRITEBACK_CACHE);
 	ck_assert(conn.want & FUSE_CAP_ATOMIC_O_TRUNC);
+	ck_assert(conn.want & FUSE_CAP_DONT_MASK);
+	ck_assert(conn.want & FUSE_CAP_POSIX_ACL);
 }
 END_TEST
 
