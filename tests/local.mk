@@ -7,3 +7,4 @@ include tests/corrupt/local.mk
 include tests/crash/local.mk
 include tests/fs/local.mk
 include tests/cli/local.mk
+include tests/bench/local.mk
