@@ -154,8 +154,12 @@ int mountpoint_check_fuse(const char **ret_reason)
 {
 	struct stat st;
 
-	if (stat("/dev/fuse", &st) < 0 || !S_ISCHR(st.st_mode)) {
+	if (stat("/dev/fuse", &st) < 0) {
 		*ret_reason = "/dev/fuse does not exist (modprobe fuse)";
+		return ERR_NO_DEVICE;
+	}
+	if (!S_ISCHR(st.st_mode)) {
+		*ret_reason = "/dev/fuse is no device";
 		return ERR_NO_DEVICE;
 	}
 	if (access("/dev/fuse", R_OK | W_OK) < 0) {

@@ -62,6 +62,19 @@ static void fill_sizes(struct vault_options *o)
 
 /* ---------------------------------------------------------------- keys */
 
+static int open_statedir(struct opening *o, bool create)
+{
+	struct vault *v = o->v;
+	int r;
+
+	o->what = "the state directory";
+	r = statedir_open(v->env, o->opts->state_path, &v->header.uuid, create,
+			  &o->c->state);
+	v->state_dirfd = o->c->state.dirfd;
+	v->lock_fd = o->c->state.lock_fd;
+	return r;
+}
+
 static int open_directories(struct opening *o)
 {
 	struct vault *v = o->v;
@@ -78,12 +91,9 @@ static int open_directories(struct opening *o)
 		r = ERR_NEWER;
 	if (r < 0 || o->opts->no_state)
 		return r;
-	o->what = "the state directory";
-	r = statedir_open(v->env, o->opts->state_path, &v->header.uuid, true,
-			  &o->c->state);
-	v->state_dirfd = o->c->state.dirfd;
-	v->lock_fd = o->c->state.lock_fd;
-	return r;
+	/* Made only for who can unlock the vault. */
+	r = open_statedir(o, false);
+	return r == -ENOENT ? 0 : r;
 }
 
 static int open_keys(struct opening *o)
@@ -111,9 +121,11 @@ static int open_keys(struct opening *o)
 	}
 	if (r == 0)
 		r = unlock_derive(ring, &v->keys);
+	secret_free(ring);
+	if (r == 0 && o->c->state.dirfd < 0 && !o->opts->no_state)
+		r = open_statedir(o, true);
 	if (r == 0 && o->c->state.dirfd >= 0)
 		statedir_put_slot(&o->c->state, v->slot_opened);
-	secret_free(ring);
 	return r;
 }
 

@@ -3,6 +3,7 @@ CLI_TESTS = \
 	%D%/test_as_root.py \
 	%D%/test_as_user.py \
 	%D%/test_completion.py \
+	%D%/test_failures.py \
 	%D%/test_mount.py \
 	%D%/test_passphrase.py \
 	%D%/test_transfer.py \
