@@ -82,10 +82,12 @@ void store_forget_pack(struct store *s, uint64_t writer,
 
 /* Checks header, size, footer, trailer against the announcement (`announced`:
  * NULL when there is none), and with `read_data` every record and its content
- * id.  `bad`: called for each record that cannot be read, may be NULL: all that
- * are announced if the file is missing, of another size or has another header;
- * else those that fail.  0: whole.  Otherwise the first error. */
-typedef void store_bad_fn(void *arg, const struct pack_entry *e, int err);
+ * id.  `bad`: called for what cannot be read, sub-blocks first..first+count-1
+ * of a record; may be NULL: all that is announced if the file is missing, of
+ * another size or has another header; else what fails.  0: whole.  Otherwise
+ * the first error. */
+typedef void store_bad_fn(void *arg, const struct pack_entry *e,
+			  uint32_t first, uint32_t count, int err);
 int store_verify_pack(struct store *s, uint64_t writer,
 		      const uint8_t pack[static PACK_NAME_BYTES],
 		      const struct segment_pack *announced, bool read_data,

@@ -101,6 +101,37 @@ static int compare_announcement(const struct segment_pack *a,
 	return 0;
 }
 
+static uint32_t sub_blocks(const struct pack_entry *e)
+{
+	return (e->plain_bytes - 1) / RECORD_SUB_BYTES + 1;
+}
+
+/* Which sub-blocks of a record that failed cannot be read?  All of them if each
+ * opens: then they are not those of the content id. */
+static void tell_bad(struct store *s, const struct pack_check *c,
+		     const struct checked_pack *p, const struct pack_entry *e,
+		     int err, uint8_t *plain)
+{
+	uint32_t n = sub_blocks(e), first = 0, n_bad = 0;
+	bool any = false;
+
+	for (uint32_t i = 0; i <= n; i++) {
+		bool is_bad = i < n && store_read_record(s, c->fd, &p->k->chk,
+							 p->header.type, e, i,
+							 1, false, plain) < 0;
+
+		if (is_bad && n_bad++ == 0)
+			first = i;
+		if (is_bad || n_bad == 0)
+			continue;
+		c->bad(c->arg, e, first, n_bad, err);
+		any = true;
+		n_bad = 0;
+	}
+	if (!any)
+		c->bad(c->arg, e, 0, n, err);
+}
+
 static int check_record(struct store *s, const struct pack_check *c,
 			const struct checked_pack *p, const struct key *cid,
 			const struct pack_entry *e, uint8_t *plain)
@@ -109,8 +140,7 @@ static int check_record(struct store *s, const struct pack_check *c,
 	int r;
 
 	r = store_read_record(s, c->fd, &p->k->chk, p->header.type, e, 0,
-			      (e->plain_bytes - 1) / RECORD_SUB_BYTES + 1,
-			      false, plain);
+			      sub_blocks(e), false, plain);
 	if (r < 0)
 		return r;
 	keys_content_id(cid, plain, e->plain_bytes, &id);
@@ -145,7 +175,7 @@ static int check_entries(struct store *s, const struct pack_check *c,
 			return r;
 		r = check_record(s, c, p, cid, &e, plain);
 		if (r < 0 && c->bad)
-			c->bad(c->arg, &e, r);
+			tell_bad(s, c, p, &e, r, plain);
 		if (first == 0)
 			first = r;
 		if (first < 0 && !c->bad)
@@ -184,7 +214,7 @@ static void tell_all_bad(const struct segment_pack *a, store_bad_fn *bad,
 		return;
 	cursor_init(&at, a->entries, (size_t)a->n_entries * PACK_ENTRY_BYTES);
 	while (cursor_left(&at) > 0 && pack_entry_read(&at, &e) == 0)
-		bad(arg, &e, err);
+		bad(arg, &e, 0, sub_blocks(&e), err);
 }
 
 static int check_end(struct store *s, const struct pack_check *c,

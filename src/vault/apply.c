@@ -19,17 +19,11 @@
 
 /* ---------------------------------------------------------------- slots */
 
-static int slot_get(struct vault *v, const uint8_t *name,
-		    struct known_slot *ret)
+static int known_slot_decode(const uint8_t *name, const uint8_t *rec,
+			     size_t bytes, struct known_slot *ret)
 {
 	struct known_slot s = { .type = 0 };
-	const uint8_t *rec;
-	size_t bytes;
-	int r = index_value_get(v->index, SLOT_TABLE, name, SLOT_NAME_BYTES,
-				&rec, &bytes);
 
-	if (r <= 0)
-		return r;
 	if (bytes < 2 || bytes > SLOT_REC_MAX)
 		return ERR_BAD_INDEX;
 	memcpy(s.name, name, sizeof(s.name));
@@ -38,6 +32,41 @@ static int slot_get(struct vault *v, const uint8_t *name,
 	memcpy(s.label, rec + 2, bytes - 2);
 	*ret = s;
 	return 1;
+}
+
+static int slot_get(struct vault *v, const uint8_t *name,
+		    struct known_slot *ret)
+{
+	const uint8_t *rec;
+	size_t bytes;
+	int r = index_value_get(v->index, SLOT_TABLE, name, SLOT_NAME_BYTES,
+				&rec, &bytes);
+
+	return r <= 0 ? r : known_slot_decode(name, rec, bytes, ret);
+}
+
+struct slot_walk {
+	known_slot_fn *fn;
+	void *arg;
+};
+
+static int slot_row_fn(void *arg, const uint8_t *id, size_t id_bytes,
+		       const uint8_t *rec, size_t bytes)
+{
+	const struct slot_walk *w = arg;
+	struct known_slot s;
+
+	if (id_bytes != SLOT_NAME_BYTES)
+		return ERR_BAD_INDEX;
+	int r = known_slot_decode(id, rec, bytes, &s);
+	return r < 0 ? r : w->fn(w->arg, &s);
+}
+
+int known_slot_each(struct vault *v, known_slot_fn *fn, void *arg)
+{
+	struct slot_walk w = { fn, arg };
+
+	return index_value_each(v->index, SLOT_TABLE, slot_row_fn, &w);
 }
 
 int known_slot_get(struct vault *v, const uint8_t name[static SLOT_NAME_BYTES],

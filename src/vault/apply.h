@@ -37,6 +37,10 @@ struct known_slot {
 int known_slot_get(struct vault *v, const uint8_t name[static SLOT_NAME_BYTES],
 		   struct known_slot *ret) must_check;
 
+/* All of them; fn gets each as known_slot_get has it. */
+typedef int known_slot_fn(void *arg, const struct known_slot *s);
+int known_slot_each(struct vault *v, known_slot_fn *fn, void *arg) must_check;
+
 /* Is this key of this epoch announced (epoch 1 always is)? 1, 0. */
 int known_epoch(struct vault *v, uint32_t epoch, const struct key_id *id)
 	must_check;

@@ -19,6 +19,8 @@
 #include "vault/unlock.h"
 #include "vault/writers.h"
 
+#define SLOT_PATH_BYTES (2 + 2 * SLOT_NAME_BYTES + 1)
+
 void check_tell(struct checker *c, enum vault_finding kind, const char *what,
 		int err, const char *why)
 {
@@ -40,18 +42,19 @@ void check_progress(struct checker *c)
 		c->opts->progress(c->opts->arg, c->done, c->total);
 }
 
-int check_add_chunk(struct checker *c, uint64_t chunk)
+int check_add_bad(struct checker *c, const struct bad_range *bad)
 {
 	if (c->n_bad == c->cap_bad) {
 		size_t cap = c->cap_bad ? c->cap_bad * 2 : 64;
-		uint64_t *a = mem_realloc_array(c->bad, cap, sizeof(*a));
+		struct bad_range *a =
+			mem_realloc_array(c->bad, cap, sizeof(*a));
 
 		if (!a)
 			return -ENOMEM;
 		c->bad = a;
 		c->cap_bad = cap;
 	}
-	c->bad[c->n_bad++] = chunk;
+	c->bad[c->n_bad++] = *bad;
 	return 0;
 }
 
@@ -71,13 +74,37 @@ static int check_header(struct checker *c)
 	return 0;
 }
 
+static void slot_path(const uint8_t *name, char to[static SLOT_PATH_BYTES])
+{
+	memcpy(to, SLOT_DIR_NAME "/", 2);
+	hex_encode(name, SLOT_NAME_BYTES, to + 2);
+}
+
+static int note_slot(struct checker *c, const uint8_t *name)
+{
+	if (c->n_slots == c->cap_slots) {
+		size_t cap = c->cap_slots ? c->cap_slots * 2 : 16;
+		uint8_t *a = mem_realloc_array(c->slots, cap, SLOT_NAME_BYTES);
+
+		if (!a)
+			return -ENOMEM;
+		c->slots = a;
+		c->cap_slots = cap;
+	}
+	memcpy(c->slots + SLOT_NAME_BYTES * c->n_slots++, name,
+	       SLOT_NAME_BYTES);
+	return 0;
+}
+
 static int slot_fn(void *arg, const struct slot_file *f)
 {
 	struct checker *c = arg;
 	struct known_slot known;
-	char path[2 + 2 * SLOT_NAME_BYTES + 1] = SLOT_DIR_NAME "/";
+	char path[SLOT_PATH_BYTES];
 
-	hex_encode(f->name, SLOT_NAME_BYTES, path + 2);
+	if (note_slot(c, f->name) < 0)
+		return -ENOMEM;
+	slot_path(f->name, path);
 	if (f->error < 0) {
 		check_tell(c, VAULT_FINDING_DAMAGE, path, f->error, NULL);
 		return 0;
@@ -96,6 +123,32 @@ static int slot_fn(void *arg, const struct slot_file *f)
 	return 0;
 }
 
+/* One that the log knows and nobody removed. */
+static int missing_slot_fn(void *arg, const struct known_slot *s)
+{
+	struct checker *c = arg;
+	char path[SLOT_PATH_BYTES];
+
+	if (s->is_removed)
+		return 0;
+	for (size_t i = 0; i < c->n_slots; i++)
+		if (memcmp(c->slots + i * SLOT_NAME_BYTES, s->name,
+			   SLOT_NAME_BYTES) == 0)
+			return 0;
+	slot_path(s->name, path);
+	check_tell(c, VAULT_FINDING_PENDING, path, ERR_MISSING,
+		   "a key slot that was added and not removed is not here");
+	return 0;
+}
+
+static int check_missing_slots(struct checker *c)
+{
+	lock_take(&c->v->index_lock);
+	int r = known_slot_each(c->v, missing_slot_fn, c);
+	lock_drop(&c->v->index_lock);
+	return r;
+}
+
 static int check_slots(struct checker *c)
 {
 	uint64_t foreign = 0;
@@ -110,7 +163,7 @@ static int check_slots(struct checker *c)
 			   "the key slots are missing");
 		return 0;
 	}
-	return r;
+	return r < 0 ? r : check_missing_slots(c);
 }
 
 /* ---------------------------------------------------------------- packs */
@@ -128,15 +181,22 @@ static void pack_path(uint64_t writer, const uint8_t *name,
 struct pack_check {
 	struct checker *c;
 	uint64_t pack; /* its number in the index; 0: not there */
+	bool is_whole_only;
 	int err; /* of collecting what is lost */
 };
 
-/* A record that cannot be read: its chunk is lost, unless it is read from
- * another pack. */
-static void bad_record(void *arg, const struct pack_entry *e, int err)
+/* All of a record of an older epoch, which is only believed whole. */
+static void bad_record(void *arg, const struct pack_entry *e, uint32_t first,
+		       uint32_t count, int err)
 {
 	struct pack_check *p = arg;
+	struct bad_range bad = {
+		.pack = p->pack,
+		.first = p->is_whole_only ? 0 : first,
+		.count = p->is_whole_only ? SUB_BLOCKS_MAX : count,
+	};
 	struct index_chunk chunk;
+
 
 	if (err == -ENOMEM)
 		p->err = err;
@@ -145,8 +205,10 @@ static void bad_record(void *arg, const struct pack_entry *e, int err)
 	lock_take(&p->c->v->index_lock);
 	int r = index_chunk_find(p->c->v->index, &e->id, &chunk);
 	lock_drop(&p->c->v->index_lock);
-	if (r > 0 && chunk.pack == p->pack)
-		r = check_add_chunk(p->c, chunk.chunk);
+	if (r > 0) {
+		bad.chunk = chunk.chunk;
+		r = check_add_bad(p->c, &bad);
+	}
 	if (r < 0)
 		p->err = r;
 }
@@ -155,7 +217,10 @@ static int check_pack(struct checker *c, uint64_t writer,
 		      const struct segment_pack *p)
 {
 	struct vault *v = c->v;
-	struct pack_check state = { .c = c };
+	struct pack_check state = {
+		.c = c,
+		.is_whole_only = p->epoch < core_newest_keys(v)->epoch,
+	};
 	char path[CHECK_PATH_BYTES];
 	struct index_pack row;
 	int found = 0;
@@ -382,7 +447,7 @@ static int stray_fn(void *arg, bool is_pack,
 			   "left by an interruption: goes at the next mount");
 	else if (r == 0)
 		check_tell(s->c, VAULT_FINDING_PENDING, path, 0,
-			   "a pack no segment has announced yet");
+			   "a pack that no segment applied has announced");
 	else if (r == 2)
 		check_tell(s->c, VAULT_FINDING_NOTE, path, 0,
 			   "a pack that was dropped is still here");
@@ -423,6 +488,8 @@ static int check_writers(struct checker *c)
 	uint64_t foreign = 0;
 	int r = logdir_writers(c->v, &writers, &n, &foreign);
 
+	if (r == -ENOENT)
+		r = 0;
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = check_log(c, writers[i]);
 		if (r == 0)
@@ -431,6 +498,11 @@ static int check_writers(struct checker *c)
 	if (r == 0 && foreign)
 		check_tell(c, VAULT_FINDING_FOREIGN, "w", 0,
 			   "entries that are no device's");
+	/* Making a vault publishes the first. */
+	if (r == 0 && c->result->n_segments == 0)
+		check_tell(c, VAULT_FINDING_DAMAGE, "w", ERR_MISSING,
+			   "there is no log segment at all: the log was "
+			   "removed, or is still to arrive");
 	return r;
 }
 
@@ -460,6 +532,7 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 	if (r == 0)
 		r = check_tree(&c);
 	mem_free(c.bad);
+	mem_free(c.slots);
 	if (r == 0)
 		*ret = result;
 	return r;

@@ -7,21 +7,31 @@
 #include "vault/core.h"
 
 #define CHECK_PATH_BYTES 80
+/* Sub-blocks of the longest chunk there can be. */
+#define SUB_BLOCKS_MAX (CHUNK_MAX_BYTES / RECORD_SUB_BYTES)
+
+/* Sub-blocks of a chunk that cannot be read from a pack. */
+struct bad_range {
+	uint64_t chunk, pack; /* their numbers in the index */
+	uint32_t first, count;
+};
 
 struct checker {
 	struct vault *v;
 	const struct vault_check_options *opts;
 	struct vault_check_result *result;
 	uint64_t done, total; /* bytes of packs */
-	uint64_t *bad;	      /* numbers of chunks that cannot be read */
+	struct bad_range *bad;
 	size_t n_bad, cap_bad;
+	uint8_t *slots; /* names of the slot files that are there */
+	size_t n_slots, cap_slots;
 };
 
 /* One finding; `why` NULL: the error's sentence. */
 void check_tell(struct checker *c, enum vault_finding kind, const char *what,
 		int err, const char *why);
 void check_progress(struct checker *c);
-int check_add_chunk(struct checker *c, uint64_t chunk) must_check;
+int check_add_bad(struct checker *c, const struct bad_range *bad) must_check;
 
 /* Records of the stage, with --read-data. */
 int check_stage(struct checker *c) must_check;

@@ -13,13 +13,14 @@
 #include "vault/holds.h"
 #include "vault/merge.h"
 #include "vault/node_edit.h"
+#include "vault/packs.h"
 #include "vault/view.h"
 
 /* ---------------------------------------------------------------- the stage */
 
 struct staged {
 	struct store_place place;
-	uint64_t chunk;
+	uint64_t chunk, pack;
 };
 
 struct staged_list {
@@ -47,6 +48,7 @@ static int staged_fn(void *arg, const struct index_chunk *chunk)
 			   .type = PACK_DATA,
 			   .entry = chunk->entry },
 		.chunk = chunk->chunk,
+		.pack = chunk->pack,
 	};
 	return 0;
 }
@@ -75,7 +77,13 @@ static int check_staged(struct checker *c, const struct staged *s)
 	snprintf(what, sizeof(what), "stage/%016" PRIx64 " (state directory)",
 		 s->place.stage_file);
 	check_tell(c, VAULT_FINDING_DAMAGE, what, r, NULL);
-	return check_add_chunk(c, s->chunk);
+	const struct bad_range bad = {
+		.chunk = s->chunk,
+		.pack = s->pack,
+		.count = SUB_BLOCKS_MAX,
+	};
+
+	return check_add_bad(c, &bad);
 }
 
 struct stage_packs {
@@ -127,9 +135,9 @@ int check_stage(struct checker *c)
 
 /* ---------------------------------------------------------------- references */
 
-/* Bytes an inode loses. */
+/* Bytes an inode loses, and where the first of them is. */
 struct loss {
-	uint64_t ino, bytes;
+	uint64_t ino, bytes, first;
 };
 
 struct loss_list {
@@ -138,17 +146,141 @@ struct loss_list {
 	size_t n, cap;
 };
 
-static int by_number(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	const struct bad_range *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	if (x->chunk != y->chunk)
+		return x->chunk > y->chunk ? 1 : -1;
+	if (x->pack != y->pack)
+		return x->pack > y->pack ? 1 : -1;
+	return (x->first > y->first) - (x->first < y->first);
 }
 
-static bool is_bad(const struct checker *c, uint64_t chunk)
+/* Ranges of one chunk, of all packs, sorted. */
+struct bad_group {
+	const struct bad_range *r;
+	size_t n;
+};
+
+/* Takes away from `lost` what can be read from a pack. */
+static void keep_bad(const struct bad_group *g, uint64_t pack,
+		     bool lost[static SUB_BLOCKS_MAX])
 {
-	return c->n_bad && bsearch(&chunk, c->bad, c->n_bad, sizeof(chunk),
-				   by_number);
+	bool bad[SUB_BLOCKS_MAX] = { false };
+
+	for (size_t i = 0; i < g->n; i++)
+		for (uint32_t k = 0; g->r[i].pack == pack && k < g->r[i].count;
+		     k++)
+			bad[min_of(g->r[i].first + k, SUB_BLOCKS_MAX - 1)] =
+				true;
+	for (unsigned i = 0; i < SUB_BLOCKS_MAX; i++)
+		lost[i] &= bad[i];
+}
+
+/* What of a chunk no pack has: a read asks them all. */
+static int find_lost(struct vault *v, const struct bad_group *g,
+		     bool lost[static SUB_BLOCKS_MAX])
+{
+	struct index_chunk row, other;
+	struct index_pack p;
+	int r = index_chunk_get(v->index, g->r->chunk, &row);
+
+	memset(lost, true, SUB_BLOCKS_MAX * sizeof(*lost));
+	if (r <= 0)
+		return r;
+	if (row.pack)
+		keep_bad(g, row.pack, lost);
+	for (unsigned i = 0; r > 0; i++) {
+		r = packs_other_place(v, &row.id, i, &other, &p);
+		if (r > 0)
+			keep_bad(g, other.pack, lost);
+	}
+	return r;
+}
+
+/* Puts the runs of what is lost of a chunk to the front of the list: never more
+ * than the ranges that were read to find them. */
+static size_t put_lost(struct bad_range *to, uint64_t chunk,
+		       const bool lost[static SUB_BLOCKS_MAX])
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < SUB_BLOCKS_MAX; i++) {
+		if (!lost[i])
+			continue;
+		if (i == 0 || !lost[i - 1])
+			to[n++] = (struct bad_range){ .chunk = chunk,
+						      .first = i };
+		to[n - 1].count++;
+	}
+	return n;
+}
+
+/* From what no pack could give, by pack, to what is lost. */
+static int keep_lost(struct checker *c)
+{
+	bool lost[SUB_BLOCKS_MAX];
+	size_t n_lost = 0;
+	int r = 0;
+
+	if (c->n_bad)
+		qsort(c->bad, c->n_bad, sizeof(c->bad[0]), by_place);
+	for (size_t at = 0; r == 0 && at < c->n_bad;) {
+		struct bad_group g = { .r = c->bad + at };
+		uint64_t chunk = g.r->chunk;
+
+		while (at + g.n < c->n_bad && g.r[g.n].chunk == chunk)
+			g.n++;
+		lock_take(&c->v->index_lock);
+		r = find_lost(c->v, &g, lost);
+		lock_drop(&c->v->index_lock);
+		at += g.n;
+		if (r == 0)
+			n_lost += put_lost(c->bad + n_lost, chunk, lost);
+	}
+	if (r == 0)
+		c->n_bad = n_lost;
+	return r;
+}
+
+/* The first bad range of a chunk, or of a later one. */
+static size_t first_bad(const struct checker *c, uint64_t chunk)
+{
+	size_t low = 0, high = c->n_bad;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (c->bad[mid].chunk < chunk)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Bytes of an extent that lie in bad sub-blocks; *ret_at: the first of them, in
+ * the file. */
+static uint64_t bad_bytes(const struct checker *c, const struct index_extent *e,
+			  uint64_t *ret_at)
+{
+	uint64_t from = e->chunk_offset, to = from + e->length, sum = 0;
+
+	for (size_t i = first_bad(c, e->chunk);
+	     i < c->n_bad && c->bad[i].chunk == e->chunk; i++) {
+		uint64_t a = (uint64_t)c->bad[i].first * RECORD_SUB_BYTES;
+		uint64_t b = a + (uint64_t)c->bad[i].count * RECORD_SUB_BYTES;
+
+		a = max_of(a, from);
+		b = min_of(b, to);
+		if (a >= b)
+			continue;
+		if (sum == 0)
+			*ret_at = e->offset + (a - from);
+		sum += b - a;
+	}
+	return sum;
 }
 
 /* 1: it is somewhere, or in memory still. */
@@ -164,16 +296,19 @@ static int extent_fn(void *arg, uint64_t ino, const struct index_extent *e)
 {
 	struct loss_list *l = arg;
 
+	uint64_t first = e->offset, bytes = e->length;
+
 	if (e->kind != EXTENT_CHUNK)
 		return 0;
-	if (!is_bad(l->c, e->chunk)) {
-		int r = has_place(l->c->v, e->chunk);
-
-		if (r != 0)
-			return r < 0 ? r : 0;
-	}
+	int r = has_place(l->c->v, e->chunk);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		bytes = bad_bytes(l->c, e, &first);
+	if (bytes == 0)
+		return 0;
 	if (l->n && l->l[l->n - 1].ino == ino) {
-		l->l[l->n - 1].bytes += e->length;
+		l->l[l->n - 1].bytes += bytes;
 		return 0;
 	}
 	if (l->n == l->cap) {
@@ -185,32 +320,47 @@ static int extent_fn(void *arg, uint64_t ino, const struct index_extent *e)
 		l->l = a;
 		l->cap = cap;
 	}
-	l->l[l->n++] = (struct loss){ ino, e->length };
+	l->l[l->n++] = (struct loss){ ino, bytes, first };
 	return 0;
 }
 
-/* The path of an inode, from its end: 1, 0 if it shows nowhere. */
-static int path_of(struct vault *v, uint64_t ino, struct buf *ret)
+/* The entries of an inode; those of its file, for a version beside it. */
+static int entries_of(struct vault *v, uint64_t ino, struct entry_list *ret)
 {
-	auto_buf struct buf back = BUF_INIT(MEM_MAX);
-
-	while (ino != VAULT_ROOT_INO) {
+	for (;;) {
 		auto_node struct node *n = NULL;
-		auto_entries struct entry_list entries = { 0 };
 		int r = node_get(v->nodes, ino, &n);
 
-		if (r > 0 && n->flags & NODE_VIRTUAL) {
-			ino = n->origin;
-			continue;
-		}
-		if (r > 0)
-			r = view_entries_of(v, n, &entries);
-		if (r < 0 || entries.n == 0)
+		if (r <= 0)
 			return r;
-		for (size_t i = entries.e[0].name_len; i-- > 0;)
-			buf_put_u8(&back, entries.e[0].name[i]);
-		buf_put_u8(&back, '/');
-		ino = entries.e[0].dir;
+		if (!(n->flags & NODE_VIRTUAL))
+			return view_entries_of(v, n, ret);
+		ino = n->origin;
+	}
+}
+
+static void put_back(struct buf *back, const struct entry *e)
+{
+	for (size_t i = e->name_len; i-- > 0;)
+		buf_put_u8(back, e->name[i]);
+	buf_put_u8(back, '/');
+}
+
+/* The path of an entry, found from its end: 1, 0 if it shows nowhere. */
+static int path_of(struct vault *v, const struct entry *e, struct buf *ret)
+{
+	auto_buf struct buf back = BUF_INIT(MEM_MAX);
+	uint64_t dir = e->dir;
+
+	put_back(&back, e);
+	while (dir != VAULT_ROOT_INO) {
+		auto_entries struct entry_list above = { 0 };
+		int r = entries_of(v, dir, &above);
+
+		if (r < 0 || above.n == 0)
+			return r;
+		put_back(&back, &above.e[0]);
+		dir = above.e[0].dir;
 	}
 	for (size_t i = back.len; i-- > 0;)
 		buf_put_u8(ret, back.data[i]);
@@ -219,32 +369,47 @@ static int path_of(struct vault *v, uint64_t ino, struct buf *ret)
 	return r < 0 ? r : buf_error(ret) < 0 ? -ENOMEM : 1;
 }
 
+static int paths_of(struct vault *v, uint64_t ino, struct buf *ret)
+{
+	auto_entries struct entry_list entries = { 0 };
+	int r = entries_of(v, ino, &entries);
+
+	for (unsigned i = 0; r >= 0 && i < entries.n; i++)
+		r = path_of(v, &entries.e[i], ret);
+	return min_of(r, 0);
+}
+
+/* Under every name the file has. */
 static int tell_loss(struct checker *c, const struct loss *loss)
 {
-	auto_buf struct buf path = BUF_INIT(MEM_MAX);
-	char why[96];
+	auto_buf struct buf paths = BUF_INIT(MEM_MAX);
+	char why[112];
 
 	lock_take(&c->v->index_lock);
-	int r = path_of(c->v, loss->ino, &path);
+	int r = paths_of(c->v, loss->ino, &paths);
 	lock_drop(&c->v->index_lock);
-	if (r <= 0)
+	if (r < 0)
 		return r;
-	snprintf(why, sizeof(why), "%" PRIu64 " bytes of this file cannot be read",
-		 loss->bytes);
-	c->result->n_files_damaged++;
-	check_tell(c, VAULT_FINDING_DAMAGE, (const char *)path.data,
-		   ERR_DAMAGED, why);
+	snprintf(why, sizeof(why),
+		 "%" PRIu64 " bytes of this file cannot be read, the first at "
+		 "%" PRIu64, loss->bytes, loss->first);
+	for (size_t at = 0; at < paths.len;
+	     at += strlen((const char *)paths.data + at) + 1) {
+		c->result->n_files_damaged++;
+		check_tell(c, VAULT_FINDING_DAMAGE,
+			   (const char *)paths.data + at, ERR_DAMAGED, why);
+	}
 	return 0;
 }
 
 int check_references(struct checker *c)
 {
 	struct loss_list l = { .c = c };
+	int r = keep_lost(c);
 
-	if (c->n_bad)
-		qsort(c->bad, c->n_bad, sizeof(c->bad[0]), by_number);
 	lock_take(&c->v->index_lock);
-	int r = index_extent_all(c->v->index, extent_fn, &l);
+	if (r == 0)
+		r = index_extent_all(c->v->index, extent_fn, &l);
 	lock_drop(&c->v->index_lock);
 	for (size_t i = 0; r == 0 && i < l.n; i++)
 		r = tell_loss(c, &l.l[i]);

@@ -49,16 +49,22 @@ START_TEST(any_byte_of_the_header_changed_is_noticed)
 }
 END_TEST
 
+#define SUB_STORED (RECORD_SUB_BYTES + TAG_BYTES)
+
 struct bad_records {
 	unsigned n;
 	struct pack_entry last;
+	uint32_t first, count; /* sub-blocks of it */
 	int err;
 };
 
-static void note_bad(void *arg, const struct pack_entry *e, int err)
+static void note_bad(void *arg, const struct pack_entry *e, uint32_t first,
+		     uint32_t count, int err)
 {
 	struct bad_records *bad = arg;
 
+	bad->first = first;
+	bad->count = count;
 	bad->n++;
 	bad->last = *e;
 	bad->err = err;
@@ -85,6 +91,8 @@ static void damage_record(uint32_t i)
 		ck_assert_uint_eq(bad.n, 1);
 		ck_assert_int_eq(bad.err, ERR_BAD_SEAL);
 		ck_assert_mem_eq(&bad.last.id, &e->id, sizeof(e->id));
+		ck_assert_uint_eq(bad.first, (at - e->offset) / SUB_STORED);
+		ck_assert_uint_eq(bad.count, 1);
 		ck_assert_int_eq(verify(true, true), ERR_BAD_SEAL);
 		ck_assert_int_eq(verify(true, false), 0);
 		flip_path(pack_path(&pack), at);
