@@ -55,6 +55,7 @@ int content_new(struct vault *v, struct content **ret)
 	workers_set_timer_fn(c->workers, flush_aged, c);
 	budget_init(&c->budget, hard, big_bytes(v, hard));
 	chunk_table_init(&c->chunks);
+	suspects_init(&c->suspects);
 	pool_init(&c->pool, pack_bytes(hard));
 	room_init(&c->room);
 	content_durable_init(&c->durable);
@@ -71,6 +72,7 @@ void content_free(struct content *c)
 	workers_free(c->workers);
 	file_table_release(&c->files);
 	pool_release(&c->pool);
+	suspects_release(&c->suspects);
 	chunk_table_release(&c->chunks);
 	room_release(&c->room);
 	content_durable_release(&c->durable);

@@ -33,6 +33,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/read.c \
 	%D%/readahead.c \
 	%D%/readahead.h \
+	%D%/suspects.c \
+	%D%/suspects.h \
 	%D%/workers.c \
 	%D%/workers.h \
 	%D%/write.c

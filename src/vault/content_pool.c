@@ -105,7 +105,11 @@ int pool_may_reuse(struct vault *v, const struct index_chunk *ic)
 	r = index_pack_get(v->index, ic->pack, &pack);
 	if (r <= 0)
 		return r;
-	if (pack.is_stage || pack.writer == v->writer)
+	if (pack.is_stage)
+		return 1;
+	if (suspects_has(&v->content->suspects, pack.writer, pack.name))
+		return 0;
+	if (pack.writer == v->writer)
 		return 1;
 	/* Another device's: only what is known to be here and whole, and what
 	 * its owner knows to be in use (vault-format/09-merging.md,

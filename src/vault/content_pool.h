@@ -66,8 +66,8 @@ void pool_need(struct pool *p, struct chunk *ch);
 /* Makes packs while there is a pack's worth.  No lock held. */
 void pool_pack(struct content *c);
 
-/* May a chunk be referred to again where the index says it is?  Index lock
- * held: 1, 0. */
+/* May a chunk be referred to again where the index says it is?  Not where
+ * reading failed.  Index lock held: 1, 0. */
 int pool_may_reuse(struct vault *v, const struct index_chunk *ic) must_check;
 
 #endif

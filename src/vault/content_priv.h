@@ -12,6 +12,7 @@
 #include "vault/content.h"
 #include "vault/content_pool.h"
 #include "vault/file_table.h"
+#include "vault/suspects.h"
 #include "vault/workers.h"
 
 /* Room for dirty data in the stage's file system (content_room.c). */
@@ -31,6 +32,7 @@ struct content {
 	struct file_table files;
 	struct pool pool;
 	struct room room;
+	struct suspects suspects;
 	uint64_t cache_bytes; /* of the vault's cache */
 	atomic_bool is_timer_set;
 	atomic_bool is_pressing;      /* a flush for want of room is queued */

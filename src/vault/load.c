@@ -7,6 +7,8 @@
 
 #include "base/block.h"
 #include "base/mem.h"
+#include "vault/content_priv.h"
+#include "vault/packs.h"
 
 static_assert(CACHE_BLOCK_BYTES == RECORD_SUB_BYTES,
 	      "a block of the cache is a sub-block of a record");
@@ -14,6 +16,8 @@ static_assert(CACHE_BLOCK_BYTES == RECORD_SUB_BYTES,
 /* Where a chunk's record is read from. */
 struct loader {
 	struct content *c;
+	uint64_t chunk;
+	unsigned n_others; /* places tried beside the first */
 	struct store_place place;
 	uint32_t newest_epoch;
 	bool may_wait;	/* the disk has been waited for already */
@@ -77,6 +81,7 @@ static int locate(struct content *c, uint64_t chunk, struct loader *l,
 	lock_drop(&v->index_lock);
 	chunk_put(ch);
 	l->c = c;
+	l->chunk = chunk;
 	l->newest_epoch = core_newest_keys(v)->epoch;
 	return r;
 }
@@ -117,7 +122,15 @@ static bool is_whole_only(const struct loader *l)
 	return !l->place.is_stage && l->place.epoch < l->newest_epoch;
 }
 
-static int read_block(struct loader *l, uint32_t block, uint8_t *out)
+static void forget_whole(struct loader *l)
+{
+	if (l->whole)
+		mem_wipe(l->whole, l->place.entry.plain_bytes);
+	mem_free(l->whole);
+	l->whole = NULL;
+}
+
+static int read_here(struct loader *l, uint32_t block, uint8_t *out)
 {
 	uint32_t plain = l->place.entry.plain_bytes;
 	int r;
@@ -130,8 +143,7 @@ static int read_block(struct loader *l, uint32_t block, uint8_t *out)
 			return -ENOMEM;
 		r = read_record(l, 0, n_blocks(plain), l->whole);
 		if (r < 0) {
-			mem_free(l->whole);
-			l->whole = NULL;
+			forget_whole(l);
 			return r;
 		}
 	}
@@ -140,11 +152,76 @@ static int read_block(struct loader *l, uint32_t block, uint8_t *out)
 	return 0;
 }
 
+/* Does an error tell of the pack rather than of this moment? */
+static bool is_pack_at_fault(const struct loader *l, int err)
+{
+	return !l->place.is_stage && err < 0 && err != -EAGAIN &&
+	       err != -ENOMEM && err != -EMFILE && err != -ENFILE &&
+	       err != -EINTR && err != ERR_NEW_EPOCH;
+}
+
+static bool is_same_pack(const struct store_place *a,
+			 const struct store_place *b)
+{
+	return !a->is_stage && !b->is_stage && a->writer == b->writer &&
+	       memcmp(a->pack, b->pack, sizeof(a->pack)) == 0;
+}
+
+/*
+ * Where else is the chunk?  1: l->place is another pack; 0: nowhere.  A chunk
+ * that was placed anew meanwhile is no sign of damage: ERR_MISSING, and the
+ * caller maps again.
+ */
+static int next_place(struct loader *l, int err)
+{
+	struct vault *v = l->c->v;
+	struct index_chunk ic;
+	struct index_pack p;
+	struct store_place now;
+	uint32_t plain = l->place.entry.plain_bytes;
+	int r = 0;
+
+	lock_take(&v->index_lock);
+	if (l->n_others == 0)
+		r = place_locked(v, l->chunk, &now);
+	if (r == 0 && l->n_others == 0 && !is_same_pack(&now, &l->place))
+		r = ERR_MISSING;
+	do
+		if (r >= 0)
+			r = packs_other_place(v, &l->place.entry.id,
+					      l->n_others++, &ic, &p);
+	while (r > 0 && ic.entry.plain_bytes != plain);
+	lock_drop(&v->index_lock);
+	if (r >= 0)
+		suspects_add(&l->c->suspects, l->place.writer, l->place.pack,
+			     err);
+	if (r > 0) {
+		forget_whole(l);
+		l->place = place_of(&ic, &p);
+	}
+	return r;
+}
+
+/* From whichever pack has it; else the first error. */
+static int read_block(struct loader *l, uint32_t block, uint8_t *out)
+{
+	int first = 0, r, next = 1;
+
+	do {
+		r = read_here(l, block, out);
+		if (first == 0)
+			first = r;
+		if (is_pack_at_fault(l, r))
+			next = next_place(l, r);
+		else
+			return r;
+	} while (next > 0);
+	return next < 0 ? next : first;
+}
+
 static void loader_release(struct loader *l)
 {
-	if (l->whole)
-		mem_wipe(l->whole, l->place.entry.plain_bytes);
-	mem_free(l->whole);
+	forget_whole(l);
 }
 
 /* Fills a block taken for loading. */

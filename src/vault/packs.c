@@ -85,6 +85,37 @@ static int others_find(struct vault *v, const struct content_id *id,
 	return 0;
 }
 
+int packs_other_place(struct vault *v, const struct content_id *id, unsigned n,
+		      struct index_chunk *ret_place,
+		      struct index_pack *ret_pack)
+{
+	auto_buf struct buf b = BUF_INIT((size_t)OTHER_BYTES * OTHER_MAX);
+	struct cursor c;
+	int r = others_get(v, id, &b);
+
+	if (r < 0)
+		return r;
+	cursor_init(&c, b.data, b.len);
+	while (cursor_left(&c) > 0) {
+		struct index_chunk found = { .id = *id };
+		struct index_pack p;
+
+		found.pack = cursor_u64(&c);
+		r = pack_entry_read(&c, &found.entry);
+		if (r == 0)
+			r = index_pack_get(v->index, found.pack, &p);
+		if (r < 0)
+			return r;
+		/* One that was dropped since counts no more. */
+		if (r == 0 || n-- > 0)
+			continue;
+		*ret_place = found;
+		*ret_pack = p;
+		return 1;
+	}
+	return 0;
+}
+
 /* ---------------------------------------------------------------- announcing */
 
 /* Does a chunk stay where it is? */
@@ -214,16 +245,25 @@ int packs_stage_row(struct vault *v, uint64_t file, uint64_t *ret_pack)
 	return 0;
 }
 
-int packs_add_staged(struct vault *v, uint64_t file, const struct pack_entry *e)
+int packs_add_staged(struct vault *v, uint64_t file,
+		     const struct pack_entry *e, packs_is_packed_fn *is_packed,
+		     const void *arg)
 {
 	struct index_chunk c = { .id = e->id, .entry = *e }, known;
+	struct index_pack p;
 	int r = index_chunk_find(v->index, &e->id, &known);
 
 	if (r > 0)
 		r = keeps_place(v, &known);
-	if (r != 0)
+	if (r > 0)
+		r = index_pack_get(v->index, known.pack, &p);
+	if (r < 0 || (r > 0 && p.writer == v->writer && is_packed(arg, p.name)))
 		return r < 0 ? r : 0;
-	r = packs_stage_row(v, file, &c.pack);
+	/* That other pack stays known: it may be whole after all. */
+	if (r > 0)
+		r = others_add(v, known.pack, &known.entry);
+	if (r == 0)
+		r = packs_stage_row(v, file, &c.pack);
 	return r < 0 ? r : index_chunk_place(v->index, &c);
 }
 

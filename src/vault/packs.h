@@ -35,9 +35,20 @@ int packs_announce_slowly(struct vault *v, uint64_t writer,
 /* The row of a stage file, made if need be. */
 int packs_stage_row(struct vault *v, uint64_t file, uint64_t *ret_pack)
 	must_check;
-/* A stage record found in the journal; a chunk in a pack stays there. */
-int packs_add_staged(struct vault *v, uint64_t file, const struct pack_entry *e)
-	must_check;
+/* A stage record found in the journal.  A chunk that is in a pack stays there if
+ * `is_packed` says that the stage may have been packed into it; into any other
+ * it was stored again, since that one could not be relied on. */
+typedef bool packs_is_packed_fn(const void *arg,
+				const uint8_t name[static PACK_NAME_BYTES]);
+int packs_add_staged(struct vault *v, uint64_t file,
+		     const struct pack_entry *e, packs_is_packed_fn *is_packed,
+		     const void *arg) must_check;
+
+/* The nth other pack, from 0, that is announced to hold a chunk: 1; 0: there are
+ * no more. */
+int packs_other_place(struct vault *v, const struct content_id *id, unsigned n,
+		      struct index_chunk *ret_place,
+		      struct index_pack *ret_pack) must_check;
 
 /* PACK DROP in segment `seq` of the pack's writer: its chunks go, or are found
  * in another pack. */

@@ -276,8 +276,11 @@ static int collect_announced(struct recovery *r)
 	return e;
 }
 
-static bool is_announced(const struct recovery *r, const uint8_t *name)
+static bool is_announced(const void *arg,
+			 const uint8_t name[static PACK_NAME_BYTES])
 {
+	const struct recovery *r = arg;
+
 	for (size_t at = 0; at < r->announced.len; at += PACK_NAME_BYTES)
 		if (memcmp(r->announced.data + at, name, PACK_NAME_BYTES) == 0)
 			return true;
@@ -334,7 +337,8 @@ static int replay_stage(struct recovery *r, struct cut *cut, bool apply)
 			continue;
 		r->c->n_staged++;
 		if (apply)
-			e = packs_add_staged(r->c->v, s.file, &s.entry);
+			e = packs_add_staged(r->c->v, s.file, &s.entry,
+					     is_announced, r);
 	}
 	return e;
 }
@@ -355,7 +359,8 @@ static int replay_chunks(struct recovery *r, struct cut *cut, bool apply)
 		if (e == 0 && !has_stage_file(r, s.file))
 			e = list_stage_file(&r->stage_files, s.file, 0);
 		if (e == 0 && apply)
-			e = packs_add_staged(v, s.file, &s.entry);
+			e = packs_add_staged(v, s.file, &s.entry, is_announced,
+					     r);
 	}
 	return e;
 }

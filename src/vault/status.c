@@ -7,6 +7,7 @@
 #include "index/index_chunk.h"
 #include "vault/care.h"
 #include "vault/commit_priv.h"
+#include "vault/content_priv.h"
 #include "vault/devices.h"
 #include "vault/merge.h"
 #include "vault/node_edit.h"
@@ -186,7 +187,8 @@ int vault_get_status(struct vault *v, struct vault_status *ret)
 		.dirty_bytes = content_dirty_bytes(v),
 		.staged_bytes = v->stage ? stage_bytes(v->stage) : 0,
 		.segments_held = atomic_load(&c->n_held),
-		.damaged = atomic_load(&c->n_damaged),
+		.damaged = atomic_load(&c->n_damaged) +
+			   suspects_count(&v->content->suspects),
 		.newest_epoch = core_newest_keys(v)->epoch,
 	};
 	struct cache_stats cache;

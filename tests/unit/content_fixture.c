@@ -389,6 +389,15 @@ void publish_stage(void)
 
 /* ---- replaying ---- */
 
+/* What is in a pack was in the stage before. */
+static bool all_are_packed(const void *arg,
+			   const uint8_t name[static PACK_NAME_BYTES])
+{
+	(void)arg;
+	(void)name;
+	return true;
+}
+
 static void replay_places(struct vault *v)
 {
 	struct cursor c;
@@ -406,7 +415,9 @@ static void replay_places(struct vault *v)
 		struct cut_stage_entry e;
 
 		cut_stage_entry_read(&c, &e);
-		ck_assert_int_eq(packs_add_staged(v, e.file, &e.entry), 0);
+		ck_assert_int_eq(packs_add_staged(v, e.file, &e.entry,
+						  all_are_packed, NULL),
+				 0);
 	}
 }
 
