@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include <time.h>
 
 static int64_t (*wall_hook)(void);
 
@@ -20,6 +19,17 @@ static int64_t read_clock(clockid_t id)
 int64_t clock_wall_ns(void)
 {
 	return wall_hook ? wall_hook() : read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_ns_of(const struct timespec *t)
+{
+	const int64_t last = INT64_MAX / NS_PER_S;
+
+	if (t->tv_sec >= last)
+		return INT64_MAX;
+	if (t->tv_sec <= -last)
+		return INT64_MIN;
+	return (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec;
 }
 
 uint64_t clock_mono_ns(void)

@@ -249,6 +249,11 @@ static int merge_options(struct cli *cli)
 		return fail_usage("no_passphrase needs keyfile=");
 	if (words.session.allow_other && words.session.allow_root)
 		return fail_usage("give one of allow_other and allow_root");
+	if (words.session.checks == SESSION_CHECKS_DAEMON &&
+	    (words.session.allow_other || words.session.allow_root ||
+	     words.session.profile == SESSION_FAST))
+		return fail_usage("permissions=daemon is for who mounts alone, "
+				  "and not for profile=fast");
 	return EXIT_DONE;
 }
 

@@ -16,11 +16,6 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-static int64_t ns_of(struct timespec t)
-{
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 static struct timespec timespec_of(int64_t ns)
 {
 	struct timespec t = { .tv_sec = (time_t)(ns / NS_PER_S),
@@ -45,9 +40,9 @@ static void convert(const struct stat *st, struct files_stat *ret)
 		.rdev = st->st_rdev,
 		.size = (uint64_t)st->st_size,
 		.blocks = (uint64_t)st->st_blocks,
-		.atime_ns = ns_of(st->st_atim),
-		.mtime_ns = ns_of(st->st_mtim),
-		.ctime_ns = ns_of(st->st_ctim),
+		.atime_ns = clock_ns_of(&st->st_atim),
+		.mtime_ns = clock_ns_of(&st->st_mtim),
+		.ctime_ns = clock_ns_of(&st->st_ctim),
 	};
 }
 

@@ -95,6 +95,17 @@ static int take_id(const char *word, const char *value, uint32_t *to, bool *set)
 	return EXIT_DONE;
 }
 
+static int take_permissions(struct mount_options *o, const char *value)
+{
+	if (strcmp(value, "kernel") == 0)
+		o->session.checks = SESSION_CHECKS_KERNEL;
+	else if (strcmp(value, "daemon") == 0)
+		o->session.checks = SESSION_CHECKS_DAEMON;
+	else
+		return bad_value("permissions", value, "kernel or daemon");
+	return EXIT_DONE;
+}
+
 static int take_uid(struct mount_options *o, const char *value)
 {
 	return take_id("uid", value, &o->session.uid, &o->session.set_uid);
@@ -174,6 +185,7 @@ static const struct {
 	{ "cache", take_cache },
 	{ "dirty", take_dirty },
 	{ "index", take_index },
+	{ "permissions", take_permissions },
 	{ "uid", take_uid },
 	{ "gid", take_gid },
 	{ "umask", take_umask },
@@ -196,6 +208,8 @@ static bool take_flag(struct mount_options *o, const char *word)
 		{ "allow_root", &o->session.allow_root },
 		{ "nonempty", &o->session.nonempty },
 		{ "noxattr", &o->session.no_xattr },
+		{ "relatime", &o->session.relatime },
+		{ "atime", &o->session.relatime }, /* as for mount(8) */
 		{ "no_passphrase", &o->pass.no_passphrase },
 		{ "no_state", &o->vault.no_state },
 	};
@@ -212,6 +226,14 @@ static bool take_flag(struct mount_options *o, const char *word)
 	}
 	if (strcmp(word, "rw") == 0) {
 		o->session.read_only = o->vault.read_only = false;
+		return true;
+	}
+	if (strcmp(word, "noatime") == 0) {
+		o->session.relatime = false;
+		return true;
+	}
+	if (strcmp(word, "default_permissions") == 0) {
+		o->session.checks = SESSION_CHECKS_KERNEL;
 		return true;
 	}
 	if (strcmp(word, "mlock") == 0) {
@@ -238,7 +260,6 @@ static bool is_ignored(const char *word)
 		"_netdev",
 		"nosuid",
 		"nodev",
-		"default_permissions",
 	};
 
 	for (size_t i = 0; i < array_len(words); i++) {
@@ -254,8 +275,7 @@ static bool is_ignored(const char *word)
 static bool is_passed_on(const char *word)
 {
 	static const char *const words[] = {
-		"exec",	   "noexec", "async",	"sync",
-		"dirsync", "atime",  "noatime", "auto_unmount",
+		"exec", "noexec", "async", "sync", "dirsync", "auto_unmount",
 	};
 	static const char *const with_values[] = {
 		"max_read=",  "subtype=",    "context=",

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fuse/acl.h"
 
 #define MODE_PERMISSIONS 07777U
+#define DAY_NS (24 * 3600 * NS_PER_S)
 
 static bool is_root(const struct access_caller *c)
 {
@@ -106,6 +108,13 @@ int access_check_remove(const struct access_caller *c,
 	if (access_is_sticky(dir) && !is_owner(c, dir) && !is_owner(c, victim))
 		return -EPERM;
 	return 0;
+}
+
+bool access_time_is_due(const struct vault_attr *attr, int64_t now_ns)
+{
+	return attr->atime_ns <= attr->mtime_ns ||
+	       attr->atime_ns <= attr->ctime_ns ||
+	       attr->atime_ns <= now_ns - DAY_NS;
 }
 
 static int check_owner_change(const struct access_caller *c,

@@ -51,6 +51,10 @@ static inline bool access_is_sticky(const struct vault_attr *dir)
 	return dir->mode & 01000;
 }
 
+/* Does reading set the time of access?  mount(8), relatime: if it is not later
+ * than the last change, or a day old. */
+bool access_time_is_due(const struct vault_attr *attr, int64_t now_ns);
+
 /* What chmod, chown, truncate and utimensat ask for. */
 struct access_change {
 	unsigned mask;	/* enum vault_set */

@@ -20,18 +20,21 @@ struct behaviour behaviour_choose(const struct session_options *o, uid_t owner,
 {
 	bool safe = o->profile == SESSION_SAFE;
 	bool checks = daemon_checks(o, owner);
+	bool read_only = o->read_only || vault_read_only;
+	bool note_reads = o->relatime && !read_only;
 
 	return (struct behaviour){
 		.timeout_s = safe ? SAFE_TIMEOUT_S : LONG_TIMEOUT_S,
 		.negative_timeout_s = safe ? 0 : LONG_TIMEOUT_S,
-		.read_only = o->read_only || vault_read_only,
+		.read_only = read_only,
 		.writeback = o->profile == SESSION_FAST,
 		.check_access = checks,
-		.answer_open = checks && owner != 0,
+		.answer_open = (checks && owner != 0) || note_reads,
 		/* Skipped, the kernel keeps listings for good. */
-		.answer_opendir = safe || (checks && owner != 0),
+		.answer_opendir = safe || (checks && owner != 0) || note_reads,
 		.answer_flush = safe,
 		.answer_xattr = !o->no_xattr,
+		.note_reads = note_reads,
 		.only_owner_and_root = o->allow_root,
 	};
 }

@@ -32,6 +32,7 @@ struct behaviour {
 	bool answer_opendir; /* likewise */
 	bool answer_flush;   /* close(2) makes durable */
 	bool answer_xattr;
+	bool note_reads; /* relatime */
 	bool only_owner_and_root; /* allow_root: libfuse's check, for requests
 				     it does not see */
 };

@@ -32,7 +32,7 @@ void init_choose(struct fuse_conn_info *conn, const struct init_wish *wish)
 	want(conn, FUSE_CAP_WRITEBACK_CACHE, wish->writeback);
 	want(conn, FUSE_CAP_DONT_MASK, wish->apply_umask);
 	want(conn, FUSE_CAP_POSIX_ACL, wish->obey_acls);
-	want(conn, FUSE_CAP_CACHE_SYMLINKS, true);
+	want(conn, FUSE_CAP_CACHE_SYMLINKS, wish->keep_links);
 	want(conn, FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO, true);
 	/* Replies come from memory: splicing would copy them twice. */
 	want(conn,

@@ -24,6 +24,7 @@ struct fuse_conn_info;
 struct init_wish {
 	bool writeback;
 	bool atomic_truncate; /* OPEN truncates: only if OPEN is answered */
+	bool keep_links;      /* the kernel keeps what links say */
 	bool apply_umask;     /* we do: it depends on access control lists */
 	bool obey_acls;	      /* the kernel obeys them */
 };

@@ -35,6 +35,8 @@ src_fuse_libfuselayer_a_SOURCES = \
 	%D%/prime.h \
 	%D%/raw.c \
 	%D%/raw.h \
+	%D%/reading.c \
+	%D%/reading.h \
 	%D%/reply.c \
 	%D%/reply.h \
 	%D%/request.c \

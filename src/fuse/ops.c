@@ -162,6 +162,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	struct session *s = userdata;
 	struct init_wish wish = {
 		.writeback = s->how.writeback,
+		.keep_links = !s->how.note_reads,
 		.apply_umask = ops_has_acls(s),
 		/* It makes the kernel check permissions. */
 		.obey_acls = ops_has_acls(s) && !s->how.check_access,

@@ -29,11 +29,6 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply_attr(req, &attr);
 }
 
-static int64_t ns_of(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec;
-}
-
 static void take_change(const struct stat *attr, int to_set, bool has_file,
 			struct access_change *ret)
 {
@@ -68,10 +63,10 @@ static void take_change(const struct stat *attr, int to_set, bool has_file,
 	new->gid = attr->st_gid;
 	new->size = (uint64_t)attr->st_size;
 	new->atime_ns =
-		ret->atime_now ? clock_wall_ns() : ns_of(&attr->st_atim);
+		ret->atime_now ? clock_wall_ns() : clock_ns_of(&attr->st_atim);
 	new->mtime_ns =
-		ret->mtime_now ? clock_wall_ns() : ns_of(&attr->st_mtim);
-	new->ctime_ns = ns_of(&attr->st_ctim);
+		ret->mtime_now ? clock_wall_ns() : clock_ns_of(&attr->st_mtim);
+	new->ctime_ns = clock_ns_of(&attr->st_ctim);
 }
 
 /* Where owners are a disguise, they can be set to what they seem to be, and to

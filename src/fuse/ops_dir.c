@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "fuse/dirbuf.h"
 #include "fuse/ops.h"
+#include "fuse/reading.h"
 #include "fuse/reply.h"
 
 /* A reply holds the index for about half a microsecond an entry. */
@@ -47,7 +48,8 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	/* The kernel keeps a listing as long as names. */
-	fi->keep_cache = s->how.negative_timeout_s > 0;
+	fi->keep_cache = s->how.negative_timeout_s > 0 &&
+			 !reading_matters(s, ino);
 	fi->cache_readdir = fi->keep_cache;
 	fuse_reply_open(req, fi);
 }
@@ -157,6 +159,8 @@ static void list(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset,
 	uint64_t noted = reply_note_changes(s);
 	int r;
 
+	if (offset == 0)
+		reading_note(s, dir);
 	l->s = s;
 	l->n_inos = 0;
 	l->buf = (struct dirbuf){ .to = l->bytes,

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "fuse/ops.h"
 #include "fuse/prime.h"
+#include "fuse/reading.h"
 #include "fuse/reply.h"
 #include "vault/file.h"
 
@@ -63,6 +64,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (fi->flags & O_TRUNC)
 		ops_note_change(s, ino);
 	reply_fill_open(s, fi);
+	if ((fi->flags & O_ACCMODE) != O_WRONLY && reading_matters(s, ino))
+		fi->keep_cache = 0;
 	fuse_reply_open(req, fi);
 }
 
@@ -71,9 +74,11 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct session *s = session_of(req);
 	struct vault_read read;
-	int r = vault_read(s->vault, ino, (uint64_t)off, size, &read);
+	int r;
 
 	(void)fi;
+	reading_note(s, ino);
+	r = vault_read(s->vault, ino, (uint64_t)off, size, &read);
 	if (r < 0) {
 		reply_status(req, r);
 		return;

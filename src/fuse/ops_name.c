@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "fuse/ops.h"
 #include "fuse/prime.h"
+#include "fuse/reading.h"
 #include "fuse/reply.h"
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -52,10 +53,12 @@ void op_forget_multi(fuse_req_t req, size_t count,
 
 void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
+	struct session *s = session_of(req);
 	char target[PATH_MAX + 1];
-	ssize_t n = vault_readlink(session_of(req)->vault, ino, target,
-				   sizeof(target) - 1);
+	ssize_t n;
 
+	reading_note(s, ino);
+	n = vault_readlink(s->vault, ino, target, sizeof(target) - 1);
 	if (n < 0) {
 		reply_status(req, (int)n);
 		return;

@@ -52,6 +52,7 @@ struct session_options {
 	bool allow_root;
 	bool nonempty;	  /* mount over a directory with entries */
 	bool no_xattr;	  /* extended attributes are not supported */
+	bool relatime;	  /* reading sets times, as mount(8) says */
 	bool lock_memory; /* keep request buffers from swap */
 	enum session_profile profile;
 	enum session_checks checks;

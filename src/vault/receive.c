@@ -46,9 +46,7 @@ struct receiving {
 
 static bool is_settled(const struct timespec *t)
 {
-	int64_t ns = (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec;
-
-	return clock_wall_ns() - ns > SETTLED_NS;
+	return clock_ns_of(t) < clock_wall_ns() - SETTLED_NS;
 }
 
 /* ---------------------------------------------------------------- folders */

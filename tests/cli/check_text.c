@@ -367,6 +367,20 @@ START_TEST(words_of_mount_set_what_they_name)
 	ck_assert_uint_eq(o.n_extra, 2);
 	ck_assert_str_eq(o.extra[0], "noexec");
 	ck_assert_str_eq(o.extra[1], "max_read=4096");
+	ck_assert(!o.session.relatime);
+	ck_assert_int_eq(o.session.checks, SESSION_CHECKS_AUTO);
+	ck_assert_int_eq(mount_options_parse(&o, "atime,permissions=daemon"),
+			 EXIT_DONE);
+	ck_assert(o.session.relatime);
+	ck_assert_int_eq(o.session.checks, SESSION_CHECKS_DAEMON);
+	ck_assert_int_eq(mount_options_parse(&o, "noatime,default_permissions"),
+			 EXIT_DONE);
+	ck_assert(!o.session.relatime);
+	ck_assert_int_eq(o.session.checks, SESSION_CHECKS_KERNEL);
+	ck_assert_int_eq(mount_options_parse(&o, "relatime,permissions=kernel"),
+			 EXIT_DONE);
+	ck_assert(o.session.relatime);
+	ck_assert_int_eq(mount_options_parse(&o, "permissions=me"), EXIT_USAGE);
 	ck_assert_int_eq(mount_options_parse(&o, "rw"), EXIT_DONE);
 	ck_assert(!o.session.read_only && !o.vault.read_only);
 	mount_options_release(&o);

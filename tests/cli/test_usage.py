@@ -114,6 +114,10 @@ def test_wrong_usage_ends_with_2_and_one_line(box):
             (("mount", "-o", "suid", "v", "m"), "nosuid"),
             (("mount", "-o", "ro,frobnicate", "v", "m"), "frobnicate"),
             (("mount", "-o", "allow_other,allow_root", "v", "m"), "give one"),
+            (("mount", "-o", "allow_other,permissions=daemon", "v", "m"),
+             "permissions=daemon"),
+            (("mount", "-o", "profile=fast,permissions=daemon", "v", "m"),
+             "permissions=daemon"),
             (("mount", "-o", "passfile=a,passcmd=b", "v", "m"), "give one")]:
         box.fails(2, *args, says=says)
 

@@ -286,6 +286,32 @@ START_TEST(test_access_privileges_dropped_are_those_that_run)
 }
 END_TEST
 
+START_TEST(test_access_times_of_access_are_due_once_a_day)
+{
+	const int64_t day = INT64_C(86400000000000), now = 100 * day;
+	const struct {
+		int64_t atime, mtime, ctime;
+		bool expected;
+	} cases[] = {
+		{ now - 5, now - 6, now - 6, false },
+		{ now - 6, now - 6, now - 7, true },
+		{ now - 6, now - 7, now - 6, true },
+		{ now - 6, now - 5, now - 7, true },
+		{ now - day + 1, 0, 0, false },
+		{ now - day, 0, 0, true },
+		{ now + day, 0, 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct vault_attr a = { .atime_ns = cases[i].atime,
+					      .mtime_ns = cases[i].mtime,
+					      .ctime_ns = cases[i].ctime };
+
+		ck_assert(access_time_is_due(&a, now) == cases[i].expected);
+	}
+}
+END_TEST
+
 #define N(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 int main(void)
@@ -312,6 +338,7 @@ int main(void)
 		tc, test_access_set_group_id_directories_hand_down_their_group,
 		0, N(makings));
 	tcase_add_test(tc, test_access_privileges_dropped_are_those_that_run);
+	tcase_add_test(tc, test_access_times_of_access_are_due_once_a_day);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

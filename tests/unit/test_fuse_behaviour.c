@@ -86,6 +86,21 @@ START_TEST(test_behaviour_profiles_are_what_they_promise)
 }
 END_TEST
 
+START_TEST(test_behaviour_reading_that_sets_times_is_told_of)
+{
+	struct session_options o = { .relatime = true };
+	struct behaviour b = behaviour_choose(&o, 0, false);
+
+	ck_assert(b.note_reads && b.answer_open && b.answer_opendir);
+	ck_assert(!behaviour_choose(&o, 0, true).note_reads);
+	o.read_only = true;
+	b = behaviour_choose(&o, 0, false);
+	ck_assert(!b.note_reads && !b.answer_open && !b.answer_opendir);
+	o = (struct session_options){ .relatime = false };
+	ck_assert(!behaviour_choose(&o, 0, false).note_reads);
+}
+END_TEST
+
 START_TEST(test_behaviour_read_only_by_option_or_by_the_vault)
 {
 	struct session_options o = { .read_only = false };
@@ -199,6 +214,7 @@ int main(void)
 		36);
 	tcase_add_test(tc, test_behaviour_owner_only_mounts_may_choose);
 	tcase_add_test(tc, test_behaviour_profiles_are_what_they_promise);
+	tcase_add_test(tc, test_behaviour_reading_that_sets_times_is_told_of);
 	tcase_add_test(tc, test_behaviour_read_only_by_option_or_by_the_vault);
 	tcase_add_loop_test(tc, test_groups_are_read_from_their_line, 0,
 			    N(groups));
