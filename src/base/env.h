@@ -35,7 +35,8 @@ struct env_ops {
 	ssize_t (*pread)(struct env *, int fd, void *to, size_t len,
 			 uint64_t offset);
 	/* As pread, but -EAGAIN instead of waiting for the disk (a part may
-	 * come); -EOPNOTSUPP where RWF_NOWAIT is not supported. */
+	 * come); -EOPNOTSUPP where RWF_NOWAIT is not supported and there is a
+	 * disk to wait for. */
 	ssize_t (*pread_nowait)(struct env *, int fd, void *to, size_t len,
 				uint64_t offset);
 	/* All of it, or an error after which any part may be written. */

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/block.h"
@@ -55,17 +57,13 @@ static int posix_close(struct env *env, int fd)
 	return -errno;
 }
 
-static ssize_t posix_pread(struct env *env, int fd, void *to, size_t len,
-			   uint64_t offset)
+/* All that there is of the range, which fits. */
+static ssize_t read_range(int fd, void *to, size_t len, uint64_t offset)
 {
 	uint8_t *at = to;
 	size_t done = 0;
 	ssize_t n;
 
-	(void)env;
-	if (!range_fits(offset, len))
-		return -EOVERFLOW;
-	block_soon();
 	while (done < len) {
 		n = RETRY(pread(fd, at + done, len - done,
 				(off_t)(offset + done)));
@@ -76,6 +74,25 @@ static ssize_t posix_pread(struct env *env, int fd, void *to, size_t len,
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+static ssize_t posix_pread(struct env *env, int fd, void *to, size_t len,
+			   uint64_t offset)
+{
+	(void)env;
+	if (!range_fits(offset, len))
+		return -EOVERFLOW;
+	block_soon();
+	return read_range(fd, to, len, offset);
+}
+
+/* These never wait for a disk, and do not support RWF_NOWAIT. */
+static bool is_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 static ssize_t posix_pread_nowait(struct env *env, int fd, void *to, size_t len,
@@ -90,7 +107,9 @@ static ssize_t posix_pread_nowait(struct env *env, int fd, void *to, size_t len,
 	n = RETRY(preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT));
 	if (n >= 0)
 		return n;
-	return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+	if (errno != ENOSYS && errno != EOPNOTSUPP)
+		return -errno;
+	return is_in_memory(fd) ? read_range(fd, to, len, offset) : -EOPNOTSUPP;
 }
 
 static int posix_pwrite(struct env *env, int fd, const void *from, size_t len,

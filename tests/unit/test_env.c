@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -155,6 +156,21 @@ START_TEST(test_env_pread_nowait_reads_what_is_in_memory)
 	}
 	ck_assert_int_eq(disk->ops->pread_nowait(disk, fd, to, 3, UINT64_MAX),
 			 -EOVERFLOW);
+	close_fd(fd);
+}
+END_TEST
+
+/* Memory as a disk: nothing is ever waited for, with RWF_NOWAIT or without. */
+START_TEST(test_env_pread_nowait_reads_a_disk_that_is_memory)
+{
+	int fd = memfd_create("disk", MFD_CLOEXEC);
+	char to[8] = "........";
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(disk->ops->pwrite(disk, fd, "abcdef", 6, 0), 0);
+	ck_assert_int_eq(disk->ops->pread_nowait(disk, fd, to, 3, 1), 3);
+	ck_assert_mem_eq(to, "bcd.....", 8);
+	ck_assert_int_eq(disk->ops->pread_nowait(disk, fd, to, 3, 5), 1);
 	close_fd(fd);
 }
 END_TEST
@@ -605,6 +621,7 @@ static TCase *posix_case(void)
 	tcase_add_test(tc, test_env_close_ignores_what_is_closed);
 	tcase_add_test(tc, test_env_pread_is_short_only_at_the_end);
 	tcase_add_test(tc, test_env_pread_nowait_reads_what_is_in_memory);
+	tcase_add_test(tc, test_env_pread_nowait_reads_a_disk_that_is_memory);
 	tcase_add_test(tc, test_env_pwrite_writes_at_its_offset);
 	tcase_add_test(tc, test_env_full_disk_is_no_space);
 	tcase_add_test(tc, test_env_truncate_sets_the_length);
