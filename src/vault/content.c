@@ -11,6 +11,7 @@
 #include "vault/commit.h"
 #include "vault/content_priv.h"
 #include "vault/file.h"
+#include "vault/map.h"
 #include "vault/merge.h"
 #include "vault/tree_priv.h"
 
@@ -102,9 +103,9 @@ bool content_is_dirty(struct vault *v, uint64_t ino)
 	return file_has_layers(&v->content->files, ino);
 }
 
-uint64_t content_dirty_of(struct vault *v, uint64_t ino)
+bool content_count_data(struct vault *v, uint64_t ino, uint64_t *ret)
 {
-	return file_unrowed_bytes(&v->content->files, ino);
+	return file_get_data_bytes(&v->content->files, ino, ret);
 }
 
 uint64_t content_dirty_bytes(struct vault *v)
@@ -210,6 +211,8 @@ static int prepare_locked(struct vault *v, struct file *f)
 		r = merge_prepare_write(v, f->ino);
 	if (r == 0)
 		f->size = n->size;
+	if (r == 0 && !f->flushing)
+		atomic_store(&f->data_bytes, n->data_bytes);
 	node_put(n);
 	return r;
 }
@@ -227,6 +230,42 @@ static int prepare(struct content *c, struct file *f)
 		return r;
 	f->dirty = layer_new(&c->budget);
 	return f->dirty ? 0 : -ENOMEM;
+}
+
+static int add_data(void *arg, const struct map_part *part)
+{
+	uint64_t *bytes = arg;
+
+	if (part->kind != MAP_ZERO)
+		*bytes += part->length;
+	return 0;
+}
+
+int content_count_range(struct vault *v, const struct file *f, uint64_t from,
+			uint64_t to, uint64_t *ret)
+{
+	uint64_t bytes = 0;
+	int r = 0;
+
+	if (from < min_of(to, f->size)) {
+		lock_take(&v->index_lock);
+		r = index_state(v->index);
+		if (r == 0)
+			r = map_walk(v, f, from, min_of(to, f->size), add_data,
+				     &bytes);
+		lock_drop(&v->index_lock);
+	}
+	if (r == 0)
+		*ret = bytes;
+	return r;
+}
+
+void content_count_change(struct file *f, uint64_t before, uint64_t after)
+{
+	uint64_t now = atomic_load(&f->data_bytes);
+
+	/* Rows of another device may have come below the layers. */
+	atomic_store(&f->data_bytes, now - min_of(now, before) + after);
 }
 
 /* Unlinked twins may have become nobody's: core_leave forgets them. */

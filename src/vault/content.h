@@ -38,9 +38,9 @@ int content_truncate(struct vault *v, uint64_t ino, uint64_t size) must_check;
 /* Is anything of this inode not in the log yet?  Any lock may be held below
  * LOCK_INODE. */
 bool content_is_dirty(struct vault *v, uint64_t ino);
-/* Bytes of it that no row of the index counts yet (for stat's blocks); takes
- * only a leaf lock, as content_is_dirty does. */
-uint64_t content_dirty_of(struct vault *v, uint64_t ino);
+/* If so: how many of its bytes are no holes, in *ret; takes only a leaf lock,
+ * as content_is_dirty does. */
+bool content_count_data(struct vault *v, uint64_t ino, uint64_t *ret);
 
 /*
  * The inode is gone for good (unlinked, no holds): drops its layers.  Session

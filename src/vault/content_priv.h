@@ -103,6 +103,12 @@ int content_change_begin(struct vault *v, uint64_t ino, struct file *other,
  * capabilities go.  With `err` nothing was changed: returns it.  Ends all. */
 int content_change_end(struct change *ch, bool privileges, int err) must_check;
 
+/* How much of [from, to) of the file is no hole, before it changes; and keeping
+ * count when it has.  The file's lock is held. */
+int content_count_range(struct vault *v, const struct file *f, uint64_t from,
+			uint64_t to, uint64_t *ret) must_check;
+void content_count_change(struct file *f, uint64_t before, uint64_t after);
+
 /* Keeps an error for vault_take_error; 0 forgets it. */
 void content_set_error(struct file *f, int err);
 

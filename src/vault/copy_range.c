@@ -125,7 +125,8 @@ struct copy {
 	struct run *runs;  /* each with a reference of its own */
 	unsigned n;
 	uint64_t done;	  /* bytes of the range they cover */
-	bool is_unshared; /* what follows must be read and written */
+	/* What follows must be read and written: so much. */
+	uint64_t unshared_bytes;
 };
 
 static void copy_release(struct copy *cp)
@@ -203,7 +204,7 @@ static int share_part(void *arg, const struct map_part *part)
 	else if (part->kind == MAP_CHUNK)
 		r = share_chunk(cp, part, run);
 	if (r <= 0) {
-		cp->is_unshared = r == 0;
+		cp->unshared_bytes = r == 0 ? part->length : 0;
 		return r < 0 ? r : 1;
 	}
 	run->offset = cp->to + (part->offset - cp->from);
@@ -236,15 +237,22 @@ static int map_source(struct copy *cp, uint64_t len)
 
 static int put_runs(struct copy *cp, struct file *to)
 {
-	int r = layer_reserve(to->dirty, cp->n);
+	uint64_t had = 0, data = 0;
+	int r = content_count_range(cp->c->v, to, cp->to, cp->to + cp->done,
+				    &had);
 
+	if (r == 0)
+		r = layer_reserve(to->dirty, cp->n);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < cp->n; i++) {
+		if (cp->runs[i].kind != RUN_HOLE)
+			data += cp->runs[i].length;
 		r = layer_set(to->dirty, &cp->runs[i]);
 		assert(r == 0);
 	}
 	to->size = max_of(to->size, cp->to + cp->done);
+	content_count_change(to, had, data);
 	return 0;
 }
 
@@ -279,10 +287,10 @@ static int end_both(struct vault *v, struct file *from, struct change *ch,
 	return err;
 }
 
-/* Shares what can be; *ret_unshared: the next byte cannot. */
+/* Shares what can be; *ret_unshared: how many bytes after that cannot. */
 static ssize_t share_some(struct vault *v, uint64_t from_ino, uint64_t from,
 			  uint64_t to_ino, uint64_t to, uint64_t len,
-			  bool *ret_unshared)
+			  uint64_t *ret_unshared)
 	LOCK_ATTR_(no_thread_safety_analysis)
 {
 	struct copy cp = { .c = v->content, .from = from, .to = to };
@@ -299,7 +307,7 @@ static ssize_t share_some(struct vault *v, uint64_t from_ino, uint64_t from,
 	ch.is_none = cp.n == 0;
 	r = end_both(v, cp.source, &ch, r);
 	copy_release(&cp);
-	*ret_unshared = cp.is_unshared;
+	*ret_unshared = cp.unshared_bytes;
 	return r < 0 ? r : (ssize_t)cp.done;
 }
 
@@ -325,7 +333,7 @@ ssize_t vault_copy_range(struct vault *v, uint64_t from_ino,
 			 uint64_t from_offset, uint64_t to_ino,
 			 uint64_t to_offset, uint64_t len)
 {
-	bool is_unshared = false;
+	uint64_t unshared = 0;
 	ssize_t n;
 
 	if (from_offset > FILE_SIZE_MAX || to_offset > FILE_SIZE_MAX)
@@ -338,8 +346,9 @@ ssize_t vault_copy_range(struct vault *v, uint64_t from_ino,
 	    to_offset < from_offset + len)
 		return -EINVAL;
 	n = share_some(v, from_ino, from_offset, to_ino, to_offset, len,
-		       &is_unshared);
-	if (n != 0 || !is_unshared)
+		       &unshared);
+	if (n != 0 || unshared == 0)
 		return n;
-	return copy_some(v, from_ino, from_offset, to_ino, to_offset, len);
+	/* No further: a hole behind it stays one. */
+	return copy_some(v, from_ino, from_offset, to_ino, to_offset, unshared);
 }

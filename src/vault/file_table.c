@@ -224,17 +224,10 @@ void file_put(struct file_table *t, struct file *f)
 
 /* ---------------------------------------------------------------- dirty ones */
 
-static uint64_t layers_bytes(const struct file *f)
-{
-	return (f->dirty ? layer_bytes(f->dirty) : 0) +
-	       (f->flushing ? layer_bytes(f->flushing) : 0);
-}
-
 void file_note_layers(struct file_table *t, struct file *f)
 {
 	bool has_layers = f->dirty || f->flushing;
 
-	atomic_store(&f->unrowed_bytes, layers_bytes(f));
 	if (atomic_load(&f->has_layers) == has_layers)
 		return;
 	atomic_store(&f->has_layers, has_layers);
@@ -281,14 +274,16 @@ bool file_has_layers(struct file_table *t, uint64_t ino)
 	return yes;
 }
 
-uint64_t file_unrowed_bytes(struct file_table *t, uint64_t ino)
+bool file_get_data_bytes(struct file_table *t, uint64_t ino, uint64_t *ret)
 {
 	struct file *f;
-	uint64_t bytes;
+	bool yes;
 
 	lock_take(&t->lock);
 	f = find_locked(t, ino);
-	bytes = f ? atomic_load(&f->unrowed_bytes) : 0;
+	yes = f && atomic_load(&f->has_layers);
+	if (yes)
+		*ret = atomic_load(&f->data_bytes);
 	lock_drop(&t->lock);
-	return bytes;
+	return yes;
 }

@@ -48,7 +48,9 @@ struct file {
 	/* No lock: */
 	atomic_bool has_layers;
 	atomic_int error;		/* for vault_take_error */
-	_Atomic uint64_t unrowed_bytes; /* of the layers, for stat's blocks */
+	/* Of it that are no holes, layers and rows together, while it has
+	 * layers: what a cut moves from one to the other changes nothing. */
+	_Atomic uint64_t data_bytes; /* changed under its lock */
 	/* The table's lock: */
 	unsigned refs;
 	struct file *hash_next;
@@ -80,8 +82,7 @@ int file_get(struct file_table *t, uint64_t ino, struct file **ret) must_check;
 struct file *file_find(struct file_table *t, uint64_t ino) must_check;
 void file_put(struct file_table *t, struct file *f);
 
-/* Tells the table whether the file has layers, and what they hold.  The file's
- * lock is held. */
+/* Tells the table whether the file has layers.  The file's lock is held. */
 void file_note_layers(struct file_table *t, struct file *f);
 
 /* Refers to the dirty files, at most `max` from the oldest on, in *ret (room
@@ -91,6 +92,7 @@ size_t file_count_dirty(struct file_table *t);
 
 /* Without making the file: */
 bool file_has_layers(struct file_table *t, uint64_t ino);
-uint64_t file_unrowed_bytes(struct file_table *t, uint64_t ino);
+/* False: it has no layers, and the node tells. */
+bool file_get_data_bytes(struct file_table *t, uint64_t ino, uint64_t *ret);
 
 #endif

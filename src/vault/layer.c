@@ -33,7 +33,7 @@ struct layer {
 	uint64_t cut;
 	uint64_t n_runs;
 	uint64_t n_byte_runs; /* RUN_DATA and RUN_INLINE */
-	uint64_t data_bytes, inline_bytes, chunk_bytes;
+	uint64_t data_bytes, inline_bytes;
 	uint64_t random;
 	struct node *head; /* no run; every level */
 	struct node *spare;
@@ -171,8 +171,6 @@ static void account(struct layer *l, const struct run *r, bool add)
 		l->data_bytes += sign * r->length;
 	if (r->kind == RUN_INLINE)
 		l->inline_bytes += sign * r->length;
-	if (r->kind == RUN_CHUNK)
-		l->chunk_bytes += sign * r->length;
 }
 
 /* The last node on each level that begins before `offset`. */
@@ -316,11 +314,6 @@ bool layer_is_empty(const struct layer *l)
 uint64_t layer_data_bytes(const struct layer *l)
 {
 	return l->data_bytes;
-}
-
-uint64_t layer_bytes(const struct layer *l)
-{
-	return l->data_bytes + l->inline_bytes + l->chunk_bytes;
 }
 
 /*

@@ -62,7 +62,6 @@ const struct run *layer_next(const struct run *r);
 uint64_t layer_cut(const struct layer *l);
 bool layer_is_empty(const struct layer *l);
 uint64_t layer_data_bytes(const struct layer *l); /* in RUN_DATA */
-uint64_t layer_bytes(const struct layer *l);	  /* in all but RUN_HOLE */
 /* Upper bounds of the extents, and their encoded bytes, that its content
  * operations will list, chunks being at least `chunk_min` bytes. */
 void layer_bound(const struct layer *l, uint32_t chunk_min,

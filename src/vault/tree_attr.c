@@ -41,14 +41,14 @@ unsigned tree_kind(uint32_t mode)
 /* Blocks of data that is still in memory count as if written. */
 static uint64_t blocks_of(struct vault *v, const struct node *n)
 {
-	uint64_t bytes = n->data_bytes;
+	uint64_t bytes;
 
 	if (n->kind == KIND_DIR)
 		return DIR_BYTES / 512;
 	if (n->kind != KIND_FILE)
 		return 0;
-	if (content_is_dirty(v, n->ino))
-		bytes += content_dirty_of(v, n->ino);
+	if (!content_count_data(v, n->ino, &bytes))
+		bytes = n->data_bytes;
 	return (bytes + 511) / 512;
 }
 

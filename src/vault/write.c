@@ -30,18 +30,24 @@ static bool note_stream(struct content *c, struct file *f, uint64_t offset,
 	return true;
 }
 
-static int write_locked(struct file *f, const void *from, size_t len,
-			uint64_t offset)
+static int write_locked(struct vault *v, struct file *f, const void *from,
+			size_t len, uint64_t offset)
 	LOCK_ATTR_(requires_capability(f->lock))
 {
+	uint64_t had = 0;
 	int r;
 
 	if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)
 		return -EFBIG;
-	r = layer_write(f->dirty, f, offset, from, len, clock_mono_ns());
+	r = content_count_range(v, f, offset, offset + len, &had);
 	if (r == 0)
-		f->size = max_of(f->size, offset + len);
-	return r;
+		r = layer_write(f->dirty, f, offset, from, len,
+				clock_mono_ns());
+	if (r < 0)
+		return r;
+	f->size = max_of(f->size, offset + len);
+	content_count_change(f, had, len);
+	return 0;
 }
 
 /* *offset moves on. */
@@ -61,7 +67,7 @@ static int write_some(struct vault *v, uint64_t ino, const void *from,
 		return r;
 	if (flags & VAULT_WRITE_APPEND)
 		*offset = ch.f->size;
-	r = write_locked(ch.f, from, len, *offset);
+	r = write_locked(v, ch.f, from, len, *offset);
 	if (r == 0)
 		is_stream = note_stream(c, ch.f, *offset, len);
 	r = content_change_end(&ch, flags & VAULT_WRITE_DROP_PRIVILEGES, r);
@@ -97,6 +103,23 @@ int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 
 /* ---------------------------------------------------------------- sizes */
 
+static int truncate_locked(struct vault *v, struct file *f, uint64_t size)
+	LOCK_ATTR_(requires_capability(f->lock))
+{
+	uint64_t had = 0;
+
+	if (size < f->size) {
+		int r = content_count_range(v, f, size, f->size, &had);
+
+		if (r < 0)
+			return r;
+		layer_truncate(f->dirty, size);
+	}
+	f->size = size;
+	content_count_change(f, had, 0);
+	return 0;
+}
+
 int content_truncate(struct vault *v, uint64_t ino, uint64_t size)
 	LOCK_ATTR_(no_thread_safety_analysis)
 {
@@ -110,23 +133,27 @@ int content_truncate(struct vault *v, uint64_t ino, uint64_t size)
 		r = content_change_begin(v, ino, NULL, &ch);
 	if (r < 0)
 		return r;
-	if (size < ch.f->size)
-		layer_truncate(ch.f->dirty, size);
-	ch.f->size = size;
-	return content_change_end(&ch, false, 0);
+	r = truncate_locked(v, ch.f, size);
+	return content_change_end(&ch, false, r);
 }
 
 /* Nothing is allocated: where data will lie is not known before it is there. */
-static int zero_locked(struct file *f, uint64_t offset, uint64_t len)
-	LOCK_ATTR_(requires_capability(f->lock))
+static int zero_locked(struct vault *v, struct file *f, uint64_t offset,
+		       uint64_t len) LOCK_ATTR_(requires_capability(f->lock))
 {
-	uint64_t end = min_of(offset + len, f->size);
+	uint64_t end = min_of(offset + len, f->size), had = 0;
 	struct run hole = { .offset = offset, .kind = RUN_HOLE };
+	int r;
 
 	if (offset >= end)
 		return 0;
 	hole.length = end - offset;
-	return layer_set(f->dirty, &hole);
+	r = content_count_range(v, f, offset, end, &had);
+	if (r == 0)
+		r = layer_set(f->dirty, &hole);
+	if (r == 0)
+		content_count_change(f, had, 0);
+	return r;
 }
 
 static int check_allocate(unsigned flags, uint64_t offset, uint64_t len)
@@ -159,7 +186,7 @@ int vault_fallocate(struct vault *v, uint64_t ino, unsigned flags,
 	if (r < 0)
 		return r;
 	if (flags & (VAULT_ALLOCATE_PUNCH | VAULT_ALLOCATE_ZERO))
-		r = zero_locked(ch.f, offset, len);
+		r = zero_locked(v, ch.f, offset, len);
 	else
 		ch.is_none = flags & VAULT_ALLOCATE_KEEP_SIZE ||
 			     offset + len <= ch.f->size;

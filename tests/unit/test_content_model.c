@@ -20,6 +20,7 @@
 static struct model {
 	uint64_t ino;
 	uint8_t bytes[FILE_MAX];
+	uint8_t is_data[FILE_MAX]; /* 0: a hole */
 	size_t size;
 } model[N_FILES];
 
@@ -42,6 +43,7 @@ static void model_grow(struct model *m, size_t size)
 {
 	if (size > m->size) {
 		memset(m->bytes + m->size, 0, size - m->size);
+		memset(m->is_data + m->size, 0, size - m->size);
 		m->size = size;
 	}
 }
@@ -64,6 +66,7 @@ static void step_write(struct model *m)
 	put(m->ino, at, bytes, n);
 	model_grow(m, at + n);
 	memcpy(m->bytes + at, bytes, n);
+	memset(m->is_data + at, 1, n);
 }
 
 static void step_stream(struct model *m)
@@ -74,6 +77,7 @@ static void step_stream(struct model *m)
 		model_grow(m, at + n);
 		for (size_t k = 0; k < n; k++)
 			m->bytes[at + k] = (uint8_t)rnd(256);
+		memset(m->is_data + at, 1, n);
 		put(m->ino, at, m->bytes + at, n);
 	}
 }
@@ -89,23 +93,41 @@ static void step_truncate(struct model *m)
 
 static void step_punch(struct model *m)
 {
+	static const unsigned how[] = {
+		VAULT_ALLOCATE_PUNCH | VAULT_ALLOCATE_KEEP_SIZE,
+		VAULT_ALLOCATE_ZERO | VAULT_ALLOCATE_KEEP_SIZE,
+		VAULT_ALLOCATE_ZERO,
+	};
+	size_t at = rnd(FILE_MAX), n = random_length();
+	unsigned flags = how[rnd(array_len(how))];
+
+	n = min_of(n, FILE_MAX - at);
+	if (n == 0)
+		return;
+	ck_assert_int_eq(vault_fallocate(cf.v, m->ino, flags, at, n), 0);
+	if (!(flags & VAULT_ALLOCATE_KEEP_SIZE))
+		model_grow(m, at + n);
+	if (at < m->size) {
+		memset(m->bytes + at, 0, min_of(n, m->size - at));
+		memset(m->is_data + at, 0, min_of(n, m->size - at));
+	}
+}
+
+/* Without a flag: the size, and nothing else. */
+static void step_allocate(struct model *m)
+{
 	size_t at = rnd(FILE_MAX), n = random_length();
 	bool keep = rnd(2);
 
 	n = min_of(n, FILE_MAX - at);
 	if (n == 0)
 		return;
-	ck_assert_int_eq(
-		vault_fallocate(cf.v, m->ino,
-				keep ? VAULT_ALLOCATE_PUNCH |
-						VAULT_ALLOCATE_KEEP_SIZE
-				     : VAULT_ALLOCATE_ZERO,
-				at, n),
-		0);
+	ck_assert_int_eq(vault_fallocate(cf.v, m->ino,
+					 keep ? VAULT_ALLOCATE_KEEP_SIZE : 0,
+					 at, n),
+			 0);
 	if (!keep)
 		model_grow(m, at + n);
-	if (at < m->size)
-		memset(m->bytes + at, 0, min_of(n, m->size - at));
 }
 
 static void step_copy(struct model *m)
@@ -116,8 +138,12 @@ static void step_copy(struct model *m)
 
 	n = min_of(n, FILE_MAX - to);
 	want = min_of(n, from->size - at);
-	if (from == m && at < to + n && to < at + n)
+	if (n > 0 && from == m && at < to + n && to < at + n) {
+		ck_assert_int_eq(vault_copy_range(cf.v, m->ino, at, m->ino, to,
+						  n),
+				 -EINVAL);
 		return;
+	}
 	while (done < want) {
 		ssize_t k = vault_copy_range(cf.v, from->ino, at + done, m->ino,
 					     to + done, want - done);
@@ -129,6 +155,7 @@ static void step_copy(struct model *m)
 		return;
 	model_grow(m, to + want);
 	memmove(m->bytes + to, from->bytes + at, want);
+	memmove(m->is_data + to, from->is_data + at, want);
 }
 
 static void step_read(struct model *m)
@@ -142,18 +169,48 @@ static void step_read(struct model *m)
 	ck_assert_uint_eq(size_of(cf.v, m->ino), m->size);
 }
 
+/* Where data, or a hole, begins at or after `at`; the end is a hole. */
+static size_t model_seek(const struct model *m, size_t at, bool data)
+{
+	while (at < m->size && (m->is_data[at] != 0) != data)
+		at++;
+	return at;
+}
+
+/* To the byte, flushed or not. */
 static void step_seek(struct model *m)
 {
-	uint64_t at = rnd((uint32_t)m->size + 1), data = m->size;
-	int r = vault_seek(cf.v, m->ino, at, SEEK_DATA, &data);
+	size_t at = rnd((uint32_t)m->size + 1), data, hole;
+	uint64_t got = 0;
+	int r = vault_seek(cf.v, m->ino, at, SEEK_DATA, &got);
 
-	if (at == m->size) {
-		ck_assert_int_eq(r, -ENXIO);
-		return;
-	}
-	ck_assert(r == 0 || r == -ENXIO);
-	for (; at < data; at++)
-		ck_assert_uint_eq(m->bytes[at], 0);
+	data = model_seek(m, at, true);
+	ck_assert_int_eq(r, data < m->size ? 0 : -ENXIO);
+	if (r == 0)
+		ck_assert_uint_eq(got, data);
+	r = vault_seek(cf.v, m->ino, at, SEEK_HOLE, &got);
+	hole = model_seek(m, at, false);
+	ck_assert_int_eq(r, at < m->size ? 0 : -ENXIO);
+	if (r == 0)
+		ck_assert_uint_eq(got, hole);
+}
+
+/* Every byte that is no hole counts once, whether it is in memory, in a chunk,
+ * or hides another. */
+static void check_blocks(struct vault *v, const struct model *m)
+{
+	struct vault_attr attr;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < m->size; i++)
+		bytes += m->is_data[i];
+	ck_assert_int_eq(vault_getattr(v, m->ino, &attr), 0);
+	ck_assert_uint_eq(attr.blocks, (bytes + 511) / 512);
+}
+
+static void step_stat(struct model *m)
+{
+	check_blocks(cf.v, m);
 }
 
 /* Rare calls, then common ones. */
@@ -179,9 +236,10 @@ static void step_rare(unsigned n, struct model *m)
 static void step(unsigned n)
 {
 	static void (*const steps[])(struct model * m) = {
-		step_write, step_write,	   step_write,	step_read,
-		step_read,  step_read,	   step_stream, step_copy,
-		step_punch, step_truncate, step_seek,
+		step_write,    step_write, step_write,	  step_read,
+		step_read,     step_read,  step_stream,	  step_copy,
+		step_punch,    step_copy,  step_truncate, step_seek,
+		step_allocate, step_stat,
 	};
 	struct model *m = &model[rnd(N_FILES)];
 
@@ -215,6 +273,7 @@ static void run_model(unsigned steps)
 		check_bytes(cf.v, model[i].ino, model[i].bytes, model[i].size);
 		ck_assert_uint_eq(size_of(v, model[i].ino), model[i].size);
 		check_bytes(v, model[i].ino, model[i].bytes, model[i].size);
+		check_blocks(v, &model[i]);
 	}
 	free_replayed(v);
 }
