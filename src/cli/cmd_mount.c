@@ -21,6 +21,8 @@
 #include "fuse/mountpoint.h"
 #include "fuse/session.h"
 
+enum { KEY_QUOTA = CLI_KEY_OWN };
+
 static bool in_foreground;
 static struct mount_options words;
 static bool words_ready;
@@ -33,6 +35,8 @@ static int option(int key, const char *value)
 	}
 	if (key == 'o')
 		return mount_options_parse(&words, value);
+	if (key == KEY_QUOTA)
+		return mount_options_quota(&words, "--quota", value);
 	in_foreground = true;
 	return EXIT_DONE;
 }
@@ -289,6 +293,8 @@ static const struct cli_option options[] = {
 	{ 'f', "foreground", NULL, "stay in the foreground" },
 	{ 'o', "options", "WORDS",
 	  "ro, allow_other, profile=NAME, idle=TIME ..." },
+	{ KEY_QUOTA, "quota", "SIZE",
+	  "no more contents than this, as -o quota=SIZE" },
 	{ 0 },
 };
 

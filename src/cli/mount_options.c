@@ -84,6 +84,24 @@ static int take_index(struct mount_options *o, const char *value)
 	return take_size("index", value, &o->vault.index_bytes);
 }
 
+int mount_options_quota(struct mount_options *o, const char *word,
+			const char *value)
+{
+	uint64_t n;
+
+	if (units_parse_size(value, &n) < 0 || n < (UINT64_C(1) << 20) ||
+	    n > INT64_MAX)
+		return fail_usage("%s=%s: it takes a size from 1M on", word,
+				  value);
+	o->vault.quota_bytes = n;
+	return EXIT_DONE;
+}
+
+static int take_quota(struct mount_options *o, const char *value)
+{
+	return mount_options_quota(o, "-o quota", value);
+}
+
 static int take_id(const char *word, const char *value, uint32_t *to, bool *set)
 {
 	uint64_t n;
@@ -185,6 +203,7 @@ static const struct {
 	{ "cache", take_cache },
 	{ "dirty", take_dirty },
 	{ "index", take_index },
+	{ "quota", take_quota },
 	{ "permissions", take_permissions },
 	{ "uid", take_uid },
 	{ "gid", take_gid },

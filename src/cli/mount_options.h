@@ -27,6 +27,9 @@ void mount_options_init(struct mount_options *o);
 /* Takes a list of words apart: separated by commas, a backslash takes what
  * follows as it is.  An exit code, told.  May be called again. */
 int mount_options_parse(struct mount_options *o, const char *list) must_check;
+/* The value of quota=, given as `word`.  An exit code, told. */
+int mount_options_quota(struct mount_options *o, const char *word,
+			const char *value) must_check;
 void mount_options_release(struct mount_options *o);
 
 #endif

@@ -115,12 +115,20 @@ static int chunk_add(struct index *ix, struct index_chunk *c)
 	return pack_account(ix, c->pack, 0, c->entry.stored_bytes);
 }
 
+/* What a chunk that is referred to takes. */
+static uint64_t used_by(const struct index_chunk *c)
+{
+	return c->pack ? c->entry.stored_bytes : c->entry.plain_bytes;
+}
+
 /* What the chunk gives to the sums of its pack, times `sign`. */
 static int chunk_account(struct index *ix, const struct index_chunk *c,
 			 uint64_t refs, int sign)
 {
 	const int64_t stored = (int64_t)c->entry.stored_bytes * sign;
 
+	if (refs > 0)
+		ix->used_bytes += used_by(c) * (uint64_t)(int64_t)sign;
 	return pack_account(ix, c->pack, refs > 0 ? stored : 0, stored);
 }
 
@@ -175,6 +183,10 @@ int index_chunk_ref(struct index *ix, uint64_t chunk, int delta)
 	r = query_run(&q);
 	if (r < 0 || (refs > 0) == (c.refs > 0))
 		return r;
+	if (refs > 0)
+		ix->used_bytes += used_by(&c);
+	else
+		ix->used_bytes -= used_by(&c);
 	return pack_account(ix, c.pack,
 			    refs > 0 ? (int64_t)c.entry.stored_bytes
 				     : -(int64_t)c.entry.stored_bytes,
@@ -213,4 +225,38 @@ int index_chunk_each_of_pack(struct index *ix, uint64_t pack,
 			break;
 	}
 	return r;
+}
+
+static int add_pack(void *arg, const struct index_pack *p)
+{
+	uint64_t *sum = arg;
+
+	*sum += p->live_bytes;
+	return 0;
+}
+
+static int add_unplaced(void *arg, const struct index_chunk *c)
+{
+	uint64_t *sum = arg;
+
+	*sum += c->refs > 0 ? used_by(c) : 0;
+	return 0;
+}
+
+int index_used_bytes(struct index *ix, uint64_t *ret)
+{
+	uint64_t sum = 0;
+	int r = 0;
+
+	if (!ix->is_used_known) {
+		r = index_pack_each(ix, add_pack, &sum);
+		if (r == 0)
+			r = index_chunk_each_of_pack(ix, 0, add_unplaced, &sum);
+		if (r < 0)
+			return r;
+		ix->used_bytes = sum;
+		ix->is_used_known = true;
+	}
+	*ret = ix->used_bytes;
+	return 0;
 }

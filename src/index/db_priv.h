@@ -26,7 +26,7 @@
 /* Of PRAGMA application_id ("cfix") and user_version: raised with every change
  * of what the index holds (tests/lint/index_layout.py). */
 #define DB_APPLICATION_ID 0x63666978
-#define DB_SCHEMA_VERSION 2
+#define DB_SCHEMA_VERSION 3
 
 enum stmt_id {
 	STMT_BEGIN,
@@ -93,6 +93,8 @@ struct index {
 	int error;		     /* what made it bad; 0 */
 	uint64_t next_chunk;	     /* 0: not known yet */
 	struct pack_delta deltas[PACK_DELTAS];
+	bool is_used_known;
+	uint64_t used_bytes; /* index_used_bytes, once known */
 	/* What the last get returned. */
 	uint8_t *kept;
 	size_t kept_cap;

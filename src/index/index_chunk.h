@@ -70,6 +70,9 @@ int index_pack_set_flags(struct index *ix, uint64_t pack, uint32_t flags)
 	must_check;
 /* -ENOTEMPTY unless its chunks are gone or placed elsewhere. */
 int index_pack_delete(struct index *ix, uint64_t pack) must_check;
+/* The sum of live_bytes, and plain bytes of chunks with refs > 0 that are
+ * nowhere.  Walks them the first time only. */
+int index_used_bytes(struct index *ix, uint64_t *ret) must_check;
 /* Ascending by number. */
 typedef int index_pack_fn(void *arg, const struct index_pack *p);
 int index_pack_each(struct index *ix, index_pack_fn *fn, void *arg) must_check;

@@ -23,6 +23,7 @@ struct databuf;
 struct budget {
 	uint64_t hard_bytes; /* writers wait above it */
 	_Atomic uint64_t charged;
+	_Atomic uint64_t layered; /* bytes of layers' runs that are no holes */
 	atomic_uint n_waiting;
 	uint32_t big_bytes;   /* databufs of this size are kept, idle */
 	struct lock lock;     /* LOCK_LEAF */

@@ -249,7 +249,7 @@ int content_count_range(struct vault *v, const struct file *f, uint64_t from,
 
 	if (from < min_of(to, f->size)) {
 		lock_take(&v->index_lock);
-		r = index_state(v->index);
+		r = core_index_state(v);
 		if (r == 0)
 			r = map_walk(v, f, from, min_of(to, f->size), add_data,
 				     &bytes);

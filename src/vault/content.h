@@ -99,6 +99,9 @@ void content_durable_done(struct vault *v);
  */
 bool content_names_chunk(struct vault *v, uint64_t chunk);
 
+/* What counts against the quota: stored bytes of chunks in use, each once,
+ * bytes that travel in operations, and what is dirty.  No lock held. */
+int content_used_bytes(struct vault *v, uint64_t *ret) must_check;
 /* Bytes of dirty data in memory; the budget. */
 uint64_t content_dirty_bytes(struct vault *v);
 /* Files with contents not in the log yet. */

@@ -33,6 +33,7 @@ src_vault_libvault_a_SOURCES += \
 	%D%/read.c \
 	%D%/readahead.c \
 	%D%/readahead.h \
+	%D%/statvfs.c \
 	%D%/suspects.c \
 	%D%/suspects.h \
 	%D%/workers.c \

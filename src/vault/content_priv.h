@@ -74,7 +74,7 @@ void content_durable_release(struct content_durable *d);
 /* ---- content_room.c ---- */
 
 /* Waits for budget and reserves space before `bytes` are accepted.  No lock is
- * held.  -ENOSPC and what a flush or cut failed with. */
+ * held.  -ENOSPC, -EDQUOT and what a flush or cut failed with. */
 int content_make_room(struct content *c, uint64_t bytes) must_check;
 void room_init(struct room *r);
 void room_release(struct room *r);

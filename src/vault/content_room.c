@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Room for dirty data: the budget in memory, space in the stage. */
+/* Room for dirty data: the budget in memory, the quota, space in the stage. */
 #include <errno.h>
 
 #include "base/block.h"
@@ -107,6 +107,57 @@ static int reserve(struct content *c, uint64_t bytes)
 	return err;
 }
 
+/* ---------------------------------------------------------------- the quota */
+
+/* What a cut moves from the layers to the index meanwhile is counted twice,
+ * nothing is left out. */
+int content_used_bytes(struct vault *v, uint64_t *ret)
+{
+	uint64_t in_layers = atomic_load(&v->content->budget.layered);
+	uint64_t chunks = 0, in_rows;
+	int r;
+
+	lock_take(&v->index_lock);
+	r = core_index_state(v);
+	if (r == 0)
+		r = index_used_bytes(v->index, &chunks);
+	in_rows = v->inline_bytes;
+	lock_drop(&v->index_lock);
+	if (r == 0)
+		*ret = chunks + in_rows + in_layers;
+	return r;
+}
+
+/* 1, 0. */
+static int fits_quota(struct vault *v, uint64_t bytes)
+{
+	const uint64_t quota = v->opts.quota_bytes;
+	uint64_t used = 0;
+	int r = content_used_bytes(v, &used);
+
+	return r < 0 ? r : used <= quota && bytes <= quota - used;
+}
+
+/* What was cut off or overwritten counts until a cut has told the index, and
+ * what is written or copied until it is found to be there already. */
+static int check_quota(struct content *c, uint64_t bytes)
+{
+	struct vault *v = c->v;
+	int r = v->opts.quota_bytes > 0 ? fits_quota(v, bytes) : 1;
+
+	if (r == 0 && file_count_dirty(&c->files) > 0) {
+		block_soon();
+		r = commit_cut(v, NULL, 0);
+		if (r < 0)
+			return r;
+		/* No cut is half way: nothing is counted twice. */
+		lock_take(&v->cut_lock);
+		r = fits_quota(v, bytes);
+		lock_drop(&v->cut_lock);
+	}
+	return r > 0 ? 0 : r < 0 ? r : -EDQUOT;
+}
+
 /* ---------------------------------------------------------------- the budget */
 
 /* Without workers the writer does it himself: 1. */
@@ -155,5 +206,8 @@ int content_make_room(struct content *c, uint64_t bytes)
 	}
 	/* What adds no data may make room: it is never refused for want of
 	 * space. */
-	return r < 0 || bytes == 0 ? min_of(r, 0) : reserve(c, bytes);
+	if (r < 0 || bytes == 0)
+		return min_of(r, 0);
+	r = check_quota(c, bytes);
+	return r < 0 ? r : reserve(c, bytes);
 }

@@ -73,6 +73,7 @@ struct vault {
 	struct row_memos rows_seen; /* index_lock */
 	uint64_t n_inodes, n_dirs; /* index_lock; shown or held */
 	uint64_t n_moved;	 /* index_lock; directories R4 moved */
+	uint64_t inline_bytes;	 /* index_lock; in extents of all inodes */
 	struct holds *holds;	 /* index_lock; vault/holds.h */
 	uint64_t *gone;		 /* index_lock; core_note_gone */
 	size_t n_gone, cap_gone;

@@ -10,8 +10,8 @@
 #include "vault/apply.h"
 
 #define STATE_TABLE "core"
-#define STATE_VERSION 1u
-#define STATE_BYTES 72u
+#define STATE_VERSION 2u
+#define STATE_BYTES 80u
 
 int core_state_save(struct vault *v)
 {
@@ -24,6 +24,7 @@ int core_state_save(struct vault *v)
 	buf_put_u64(&b, v->n_inodes);
 	buf_put_u64(&b, v->n_dirs);
 	buf_put_u64(&b, v->n_moved);
+	buf_put_u64(&b, v->inline_bytes);
 	buf_put_u64(&b, v->oplog.clock);
 	int r = buf_error(&b);
 	if (r == 0)
@@ -47,6 +48,7 @@ int core_state_load(struct vault *v)
 	v->n_inodes = cursor_u64(&c);
 	v->n_dirs = cursor_u64(&c);
 	v->n_moved = cursor_u64(&c);
+	v->inline_bytes = cursor_u64(&c);
 	oplog_see(&v->oplog, cursor_u64(&c));
 	return cursor_finish(&c) < 0 ? ERR_BAD_INDEX : 0;
 }
@@ -56,6 +58,7 @@ int core_state_make(struct vault *v)
 	random_bytes(v->name_key.b, sizeof(v->name_key.b));
 	v->n_inodes = v->n_dirs = 1;
 	v->n_moved = 0;
+	v->inline_bytes = 0;
 	v->n_open_splits = 0;
 	v->is_torn = false;
 	row_memos_forget(&v->rows_seen);

@@ -57,7 +57,7 @@ static int collect(void *arg, const struct index_extent *e)
 }
 
 /* The part [from, to) of a row as a row of its own. */
-static int put_part(struct index *ix, uint64_t ino, const struct row *r,
+static int put_part(struct vault *v, uint64_t ino, const struct row *r,
 		    uint64_t from, uint64_t to)
 {
 	uint64_t skip = from - r->offset;
@@ -73,35 +73,38 @@ static int put_part(struct index *ix, uint64_t ino, const struct row *r,
 		e.chunk_offset = 0;
 		e.bytes = r->bytes + skip;
 	}
-	return index_extent_put(ix, ino, &e);
+	return index_extent_put(v->index, ino, &e);
 }
 
 /* Takes [from, to) out of one row. */
-static int carve_row(struct index *ix, uint64_t ino, const struct row *r,
+static int carve_row(struct vault *v, uint64_t ino, const struct row *r,
 		     uint64_t from, uint64_t to, uint64_t *data_bytes)
 {
 	uint64_t end = r->offset + r->length;
+	uint64_t gone = min_of(end, to) - max_of(r->offset, from);
 	int parts = 0, err = 0;
 
-	*data_bytes -= min_of(end, to) - max_of(r->offset, from);
+	*data_bytes -= gone;
+	if (!r->chunk)
+		v->inline_bytes -= gone;
 	if (r->offset < from) {
 		/* In place of the whole row. */
-		err = put_part(ix, ino, r, r->offset, from);
+		err = put_part(v, ino, r, r->offset, from);
 		parts++;
 	} else {
-		err = index_extent_delete(ix, ino, r->offset);
+		err = index_extent_delete(v->index, ino, r->offset);
 	}
 	if (err == 0 && end > to) {
-		err = put_part(ix, ino, r, to, end);
+		err = put_part(v, ino, r, to, end);
 		parts++;
 	}
 	if (err == 0 && r->chunk && parts != 1)
-		err = index_chunk_ref(ix, r->chunk, parts - 1);
+		err = index_chunk_ref(v->index, r->chunk, parts - 1);
 	return err;
 }
 
 /* Nothing stands in [from, to) afterwards. */
-static int carve(struct index *ix, uint64_t ino, uint64_t from, uint64_t to,
+static int carve(struct vault *v, uint64_t ino, uint64_t from, uint64_t to,
 		 uint64_t *data_bytes)
 {
 	struct rows rows = { .n = 0 };
@@ -109,11 +112,10 @@ static int carve(struct index *ix, uint64_t ino, uint64_t from, uint64_t to,
 	int r = 0;
 
 	while (more && r == 0) {
-		r = index_extent_each(ix, ino, from, to, collect, &rows);
+		r = index_extent_each(v->index, ino, from, to, collect, &rows);
 		more = r > 0;
 		for (unsigned i = 0; i < rows.n && r >= 0; i++)
-			r = carve_row(ix, ino, &rows.r[i], from, to,
-				      data_bytes);
+			r = carve_row(v, ino, &rows.r[i], from, to, data_bytes);
 		rows_clear(&rows);
 		r = min_of(r, 0);
 	}
@@ -140,7 +142,7 @@ static int chunk_number(struct index *ix, const struct extent *e, uint64_t *ret)
 	return 0;
 }
 
-static int put_extent(struct index *ix, uint64_t ino, const struct extent *e,
+static int put_extent(struct vault *v, uint64_t ino, const struct extent *e,
 		      uint64_t *data_bytes)
 {
 	struct index_extent row = {
@@ -155,15 +157,18 @@ static int put_extent(struct index *ix, uint64_t ino, const struct extent *e,
 	if (e->kind == EXTENT_HOLE)
 		return 0;
 	if (e->kind == EXTENT_CHUNK) {
-		r = chunk_number(ix, e, &row.chunk);
+		r = chunk_number(v->index, e, &row.chunk);
 		if (r == 0)
-			r = index_chunk_ref(ix, row.chunk, 1);
+			r = index_chunk_ref(v->index, row.chunk, 1);
 	}
 	if (r == 0)
-		r = index_extent_put(ix, ino, &row);
-	if (r == 0)
-		*data_bytes += e->length;
-	return r;
+		r = index_extent_put(v->index, ino, &row);
+	if (r < 0)
+		return r;
+	*data_bytes += e->length;
+	if (e->kind == EXTENT_INLINE)
+		v->inline_bytes += e->length;
+	return 0;
 }
 
 /* End of the extents that follow each other without gap from `e` on; the
@@ -183,7 +188,7 @@ static uint64_t group_end(struct cursor at, const struct extent *e)
 }
 
 /* One look for old rows a group, not one an extent. */
-static int put_list(struct index *ix, uint64_t ino,
+static int put_list(struct vault *v, uint64_t ino,
 		    const struct extent_list *list, uint64_t *data_bytes)
 {
 	uint64_t carved = 0;
@@ -199,10 +204,10 @@ static int put_list(struct index *ix, uint64_t ino,
 			return c.error;
 		if (e.offset >= carved) {
 			carved = group_end(c, &e);
-			r = carve(ix, ino, e.offset, carved, data_bytes);
+			r = carve(v, ino, e.offset, carved, data_bytes);
 		}
 		if (r == 0)
-			r = put_extent(ix, ino, &e, data_bytes);
+			r = put_extent(v, ino, &e, data_bytes);
 	}
 	return r;
 }
@@ -218,10 +223,10 @@ int extents_apply(struct vault *v, uint64_t ino, bool whole, uint64_t size,
 		data_bytes = 0;
 		r = extents_drop(v, ino);
 	} else {
-		r = carve(v->index, ino, size, ROW_END, &data_bytes);
+		r = carve(v, ino, size, ROW_END, &data_bytes);
 	}
 	if (r == 0)
-		r = put_list(v->index, ino, list, &data_bytes);
+		r = put_list(v, ino, list, &data_bytes);
 	if (r == 0)
 		*ret_data_bytes = data_bytes;
 	return r;
@@ -230,37 +235,45 @@ int extents_apply(struct vault *v, uint64_t ino, bool whole, uint64_t size,
 /* ---------------------------------------------------------------- all rows */
 
 struct transfer {
-	struct index *ix;
+	struct vault *v;
 	uint64_t to;
 	bool is_copy;
 };
 
 static int drop_row(void *arg, const struct index_extent *e)
 {
-	return e->kind == EXTENT_CHUNK ? index_chunk_ref(arg, e->chunk, -1) : 0;
+	struct vault *v = arg;
+
+	if (e->kind == EXTENT_CHUNK)
+		return index_chunk_ref(v->index, e->chunk, -1);
+	v->inline_bytes -= e->length;
+	return 0;
 }
 
 static int transfer_row(void *arg, const struct index_extent *e)
 {
 	const struct transfer *t = arg;
-	int r = index_extent_put(t->ix, t->to, e);
+	struct index *ix = t->v->index;
+	int r = index_extent_put(ix, t->to, e);
 
-	if (r == 0 && t->is_copy && e->kind == EXTENT_CHUNK)
-		r = index_chunk_ref(t->ix, e->chunk, 1);
-	return r;
+	if (r < 0 || !t->is_copy)
+		return r;
+	if (e->kind == EXTENT_CHUNK)
+		return index_chunk_ref(ix, e->chunk, 1);
+	t->v->inline_bytes += e->length;
+	return 0;
 }
 
 int extents_drop(struct vault *v, uint64_t ino)
 {
-	int r = index_extent_each(v->index, ino, 0, ROW_END, drop_row,
-				  v->index);
+	int r = index_extent_each(v->index, ino, 0, ROW_END, drop_row, v);
 
 	return r < 0 ? r : index_extent_delete_all(v->index, ino);
 }
 
 int extents_move(struct vault *v, uint64_t from, uint64_t to)
 {
-	struct transfer t = { v->index, to, false };
+	struct transfer t = { v, to, false };
 	int r = index_extent_each(v->index, from, 0, ROW_END, transfer_row, &t);
 
 	return r < 0 ? r : index_extent_delete_all(v->index, from);
@@ -268,7 +281,7 @@ int extents_move(struct vault *v, uint64_t from, uint64_t to)
 
 int extents_copy(struct vault *v, uint64_t from, uint64_t to)
 {
-	struct transfer t = { v->index, to, true };
+	struct transfer t = { v, to, true };
 
 	return index_extent_each(v->index, from, 0, ROW_END, transfer_row, &t);
 }

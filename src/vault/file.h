@@ -47,7 +47,8 @@ enum vault_write_flag {
 	VAULT_WRITE_APPEND = 2,		 /* offset is ignored: at the end */
 };
 
-/* Writes all of it or fails: -EFBIG, -ENOSPC, -EROFS, -EISDIR, -EINVAL. */
+/* Writes all of it or fails: -EFBIG, -ENOSPC, -EDQUOT, -EROFS, -EISDIR,
+ * -EINVAL. */
 int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 		uint64_t offset, unsigned flags) must_check;
 
@@ -61,6 +62,8 @@ enum vault_allocate {
 	VAULT_ALLOCATE_PUNCH = 2, /* with KEEP_SIZE */
 	VAULT_ALLOCATE_ZERO = 4,
 };
+/* But for PUNCH there is room for what are holes in the range when it returns:
+ * else -ENOSPC, -EDQUOT.  Nothing is kept free. */
 int vault_fallocate(struct vault *v, uint64_t ino, unsigned flags,
 		    uint64_t offset, uint64_t len) must_check;
 

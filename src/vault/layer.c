@@ -164,6 +164,9 @@ static void account(struct layer *l, const struct run *r, bool add)
 {
 	uint64_t sign = add ? 1 : UINT64_MAX; /* modulo 2^64: -1 */
 
+	if (r->kind != RUN_HOLE)
+		atomic_fetch_add_explicit(&l->budget->layered, sign * r->length,
+					  memory_order_relaxed);
 	l->n_runs += sign;
 	if (has_bytes(r))
 		l->n_byte_runs += sign;
@@ -259,6 +262,7 @@ void layer_put(struct layer *l)
 		return;
 	while ((n = l->head->next[0])) {
 		l->head->next[0] = n->next[0];
+		account(l, &n->run, false);
 		run_put(&n->run);
 		node_free(l->budget, n);
 	}

@@ -26,43 +26,6 @@ static void close_quietly(struct env *env, int *fd)
 	(void)r;
 }
 
-/* ---------------------------------------------------------------- statfs */
-
-/* As much room as the file system with less has. */
-static int smaller_room(struct vault *v, struct statvfs *ret)
-{
-	struct statvfs st;
-	int r = v->env->ops->statvfs(v->env, v->vault_dirfd, ret);
-
-	if (r < 0 || v->state_dirfd < 0)
-		return r;
-	r = v->env->ops->statvfs(v->env, v->state_dirfd, &st);
-	if (r == 0 && (uint64_t)st.f_bavail * st.f_frsize <
-			      (uint64_t)ret->f_bavail * ret->f_frsize)
-		*ret = st;
-	return r;
-}
-
-int vault_statvfs(struct vault *v, struct statvfs *ret)
-{
-	struct statvfs st;
-	uint64_t n_inodes;
-	int r = smaller_room(v, &st);
-
-	if (r < 0)
-		return r;
-	lock_take(&v->index_lock);
-	n_inodes = v->n_inodes;
-	lock_drop(&v->index_lock);
-	/* Inodes are made as they are needed. */
-	st.f_ffree = st.f_favail = UINT32_MAX;
-	st.f_files = n_inodes + st.f_ffree;
-	st.f_namemax = NAME_BYTES_MAX;
-	st.f_flag = atomic_load(&v->is_read_only) ? ST_RDONLY : 0;
-	*ret = st;
-	return 0;
-}
-
 /* ---------------------------------------------------------------- status */
 
 struct node_sums {
@@ -190,11 +153,14 @@ int vault_get_status(struct vault *v, struct vault_status *ret)
 		.damaged = atomic_load(&c->n_damaged) +
 			   suspects_count(&v->content->suspects),
 		.newest_epoch = core_newest_keys(v)->epoch,
+		.quota_bytes = v->opts.quota_bytes,
 	};
 	struct cache_stats cache;
 	uint64_t foreign = 0;
 	int r = sum_view(v, &s);
 
+	if (r == 0)
+		r = content_used_bytes(v, &s.used_bytes);
 	if (r == 0)
 		r = unlock_each_slot(v->env, v->vault_dirfd, &v->header.uuid,
 				     count_slot, &s, &foreign);

@@ -43,6 +43,7 @@ struct vault_options {
 	size_t cache_bytes;	  /* 0: 192 MiB, less on small machines */
 	size_t dirty_bytes;	  /* 0: 96 MiB, likewise */
 	size_t index_bytes;	  /* 0: a quarter of the cache */
+	uint64_t quota_bytes;	  /* of used_bytes, see below; 0: none */
 	unsigned n_workers;	  /* 0: cores */
 	bool background;	  /* committer and workers run (a mount); else
 				     cuts happen at sync, fsync and close */
@@ -91,21 +92,19 @@ int vault_open(const struct vault_options *opts,
 int vault_close(struct vault *v) must_check;
 
 bool vault_is_read_only(const struct vault *v);
-/* Why, as a sentence; NULL if writable. */
+/* Why, a sentence; NULL if writable. */
 const char *vault_read_only_reason(const struct vault *v);
 
-/* Starts committer and workers: for a daemon that forks after vault_open
- * (opened with background = false).  Once. */
+/* Starts committer and workers where vault_open did not (background).  Once. */
 int vault_start_background(struct vault *v) must_check;
 
 /* A cut: everything done so far is durable on return 0. */
 int vault_sync(struct vault *v) must_check;
-/* A cut and a publish: other devices may see it. */
-int vault_publish(struct vault *v) must_check;
+int vault_publish(struct vault *v) must_check; /* and others may see it */
 /* Publishes, then applies what other devices published meanwhile. */
 int vault_receive(struct vault *v) must_check;
 
-/* For statfs(2), constant time: the smaller of the two file systems. */
+/* For statfs(2), constant time: both file systems, quota: the one with least. */
 int vault_statvfs(struct vault *v, struct statvfs *ret) must_check;
 
 struct vault_device {
@@ -123,6 +122,7 @@ struct vault_status {
 	bool read_only;
 	uint64_t n_inodes, n_dirs;
 	uint64_t logical_bytes; /* sum of file sizes */
+	uint64_t used_bytes, quota_bytes; /* contents, each piece once */
 	uint64_t unpublished_ops, staged_bytes, dirty_bytes;
 	uint64_t n_packs, pack_bytes, dead_bytes;
 	uint64_t segments_applied, segments_held;

@@ -137,7 +137,6 @@ int content_truncate(struct vault *v, uint64_t ino, uint64_t size)
 	return content_change_end(&ch, false, r);
 }
 
-/* Nothing is allocated: where data will lie is not known before it is there. */
 static int zero_locked(struct vault *v, struct file *f, uint64_t offset,
 		       uint64_t len) LOCK_ATTR_(requires_capability(f->lock))
 {
@@ -172,19 +171,74 @@ static int check_allocate(unsigned flags, uint64_t offset, uint64_t len)
 	return 0;
 }
 
+/* Room on the disks, and what the quota leaves. */
+struct free_room {
+	uint64_t bytes;
+	bool is_quota; /* it is the quota that says so */
+};
+
+static int find_room(struct vault *v, struct free_room *ret)
+{
+	struct free_room room = { .is_quota = v->opts.quota_bytes > 0 };
+	struct statvfs st;
+	int r = vault_statvfs(v, &st);
+
+	if (r < 0)
+		return r;
+	room.bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	room.is_quota = room.is_quota && st.f_bavail == st.f_bfree;
+	*ret = room;
+	return 0;
+}
+
+/* A cut frees what was cut off or overwritten. */
+static int find_room_for(struct vault *v, uint64_t len, struct free_room *ret)
+{
+	int r = find_room(v, ret);
+
+	if (r < 0 || len <= ret->bytes ||
+	    file_count_dirty(&v->content->files) == 0)
+		return r;
+	r = commit_cut(v, NULL, 0);
+	return r < 0 ? r : find_room(v, ret);
+}
+
+/* Nothing is allocated, for where data will lie is not known before it is
+ * there: what could not be written now is refused. */
+static int check_room_locked(struct vault *v, struct file *f, uint64_t offset,
+			     uint64_t len, const struct free_room *room)
+	LOCK_ATTR_(requires_capability(f->lock))
+{
+	uint64_t had = 0;
+	int r;
+
+	if (len <= room->bytes)
+		return 0;
+	r = content_count_range(v, f, offset, offset + len, &had);
+	if (r < 0 || len - had <= room->bytes)
+		return r;
+	return room->is_quota ? -EDQUOT : -ENOSPC;
+}
+
 int vault_fallocate(struct vault *v, uint64_t ino, unsigned flags,
 		    uint64_t offset, uint64_t len)
 	LOCK_ATTR_(no_thread_safety_analysis)
 {
+	struct free_room room = { .bytes = UINT64_MAX };
 	struct change ch;
 	int r = check_allocate(flags, offset, len);
 
 	if (r == 0)
 		r = content_make_room(v->content, 0);
+	if (r == 0 && !(flags & VAULT_ALLOCATE_PUNCH))
+		r = find_room_for(v, len, &room);
 	if (r == 0)
 		r = content_change_begin(v, ino, NULL, &ch);
 	if (r < 0)
 		return r;
+	r = check_room_locked(v, ch.f, offset, len, &room);
+	if (r < 0)
+		return content_change_end(&ch, false, r);
 	if (flags & (VAULT_ALLOCATE_PUNCH | VAULT_ALLOCATE_ZERO))
 		r = zero_locked(v, ch.f, offset, len);
 	else

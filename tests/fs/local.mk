@@ -5,6 +5,7 @@ FS_TESTS = \
 	%D%/test_programs.py \
 	%D%/test_rights.py \
 	%D%/test_secrets.py \
+	%D%/test_space.py \
 	%D%/test_times.py \
 	%D%/test_trees.py
 dist_check_SCRIPTS += $(FS_TESTS)

@@ -427,6 +427,20 @@ static void refer_chunk(size_t i)
 	m->refs = (uint32_t)max_of((int)m->refs + delta, 0);
 }
 
+static void check_used(void)
+{
+	uint64_t used, want = 0;
+
+	for (size_t i = 0; i < N_CHUNKS; i++) {
+		const struct chunk_model *m = &now.chunks[i];
+
+		if (m->number != 0 && m->refs > 0)
+			want += m->pack < 0 ? m->stored - 16 : m->stored;
+	}
+	ok(index_used_bytes(ix, &used));
+	ck_assert_uint_eq(used, want);
+}
+
 static void change_chunk(void)
 {
 	size_t i = below(N_CHUNKS);
@@ -440,6 +454,7 @@ static void change_chunk(void)
 		refer_chunk(i);
 	}
 	check_chunk(i);
+	check_used();
 }
 
 /* What of the chunks lies in a pack. */

@@ -50,6 +50,11 @@ check_PROGRAMS += tests/unit/test_layer
 tests_unit_test_layer_SOURCES = %D%/test_layer.c
 tests_unit_test_layer_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_quota
+tests_unit_test_quota_SOURCES = %D%/test_quota.c $(CONTENT_FIXTURE)
+tests_unit_test_quota_LDADD = $(VAULT_UNIT_LIBS)
+tests_unit_test_quota_LDFLAGS = $(FIXTURE_LINK)
+
 check_PROGRAMS += tests/unit/test_workers
 tests_unit_test_workers_SOURCES = %D%/test_workers.c
 tests_unit_test_workers_LDADD = $(VAULT_UNIT_LIBS)
