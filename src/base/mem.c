@@ -2,11 +2,14 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LARGE_BYTES (1 << 20)
 
 static_assert(SIZE_MAX > MEM_MAX, "a 64-bit size_t");
 
@@ -52,6 +55,19 @@ static bool size_allowed(size_t *size)
 	if (*size == 0)
 		*size = 1;
 	return true;
+}
+
+/*
+ * glibc would raise both limits to twice the largest block it has seen freed, up
+ * to 32 MiB (mallopt(3), M_MMAP_THRESHOLD): after the first large segment all
+ * others come from its heaps, and those keep their size.
+ */
+void mem_start(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+#endif
 }
 
 void *mem_alloc(size_t size)

@@ -15,6 +15,10 @@
 /* Largest single allocation: nothing sized by input may exceed it. */
 #define MEM_MAX ((size_t)1 << 32)
 
+/* At the start of a program: what large blocks took goes back to the system when
+ * they are freed. */
+void mem_start(void);
+
 /* NULL on failure or above MEM_MAX.  A size of 0 gives a valid pointer. */
 void *mem_alloc(size_t size) __attribute__((malloc, warn_unused_result));
 void *mem_zalloc(size_t size) __attribute__((malloc, warn_unused_result));

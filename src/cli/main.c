@@ -158,6 +158,7 @@ int main(int argc, char **argv)
 
 	/* Modes are given where files are made. */
 	umask(0077);
+	mem_start();
 	signals_start();
 	code = dispatch(argc - 1, argv + 1);
 	/* A report that could not be written is no report. */

@@ -76,7 +76,7 @@ static int journal_off(struct index *ix)
 
 /* --- Opening ------------------------------------------------------------- */
 
-static int settings_apply(struct index *ix, size_t cache_bytes)
+static int settings_apply(struct index *ix)
 {
 	static const char *const pragmas[] = {
 		"PRAGMA page_size = 4096",
@@ -88,7 +88,7 @@ static int settings_apply(struct index *ix, size_t cache_bytes)
 		"PRAGMA secure_delete = OFF", /* what is deleted is sealed too */
 		SPILL_NEVER,
 	};
-	const size_t kib = max_of(cache_bytes, CACHE_MIN_BYTES) / 1024;
+	const size_t kib = ix->cache_bytes / 1024;
 	size_t i;
 	int err;
 
@@ -199,7 +199,7 @@ static int index_start(struct index *ix, const struct index_options *opts)
 
 	err = connect(ix, in_memory);
 	if (err == 0)
-		err = settings_apply(ix, opts->cache_bytes);
+		err = settings_apply(ix);
 	if (err == 0)
 		err = hardening_apply(ix);
 	if (err == 0)
@@ -231,6 +231,7 @@ int index_open(const struct index_options *opts, struct index **ret)
 	ix = mem_zalloc(sizeof(*ix));
 	if (!ix)
 		return -ENOMEM;
+	ix->cache_bytes = max_of(opts->cache_bytes, CACHE_MIN_BYTES);
 	err = vfs_open(opts, &ix->vfs);
 	if (err == 0) {
 		err = index_start(ix, opts);
@@ -286,7 +287,15 @@ int index_allow_spill(struct index *ix, bool yes)
 {
 	if (ix->error < 0)
 		return ERR_BAD_INDEX;
+	ix->may_spill = yes;
 	return exec(ix, yes ? SPILL_WHEN_FULL : SPILL_NEVER);
+}
+
+/* It may be full, and a little more, without any change. */
+bool index_wants_spill(const struct index *ix)
+{
+	return !ix->may_spill &&
+	       index_cache_bytes(ix) > ix->cache_bytes + ix->cache_bytes / 8;
 }
 
 uint64_t index_cache_bytes(const struct index *ix)

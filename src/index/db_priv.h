@@ -14,6 +14,7 @@
 #ifndef COFFER_INDEX_DB_PRIV_H
 #define COFFER_INDEX_DB_PRIV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -91,6 +92,8 @@ struct index {
 	struct vfs *vfs;
 	sqlite3_stmt *stmt[STMT_N_]; /* prepared at first use */
 	int error;		     /* what made it bad; 0 */
+	bool may_spill;
+	size_t cache_bytes;
 	uint64_t next_chunk;	     /* 0: not known yet */
 	struct pack_delta deltas[PACK_DELTAS];
 	bool is_used_known;

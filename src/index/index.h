@@ -67,6 +67,8 @@ int index_commit(struct index *ix) must_check;
  * then the cache grows beyond cache_bytes with what is changed.
  */
 int index_allow_spill(struct index *ix, bool yes) must_check;
+/* Has it outgrown cache_bytes for want of that? */
+bool index_wants_spill(const struct index *ix);
 /* Bytes of pages in memory now. */
 uint64_t index_cache_bytes(const struct index *ix);
 /* 0, or the error that made it bad. */

@@ -94,6 +94,7 @@ struct commit {
 	_Atomic uint64_t unpublished_since;
 	_Atomic uint32_t n_changes; /* calls of commit_relieve */
 	_Atomic uint64_t packs_waiting; /* made, and in no frame yet */
+	atomic_bool wants_spill; /* the index, which a cut lets it */
 	_Atomic uint64_t n_held;    /* segments seen and not applied */
 	_Atomic uint64_t n_foreign; /* files in w/ that are not ours to touch */
 	atomic_uint n_damaged; /* files found damaged since opening */

@@ -31,7 +31,10 @@
 #define STAGE_PUBLISH_BYTES ((uint64_t)64 << 20)
 #define PACKS_PUBLISH 256u
 #define STAGED_PUBLISH 65536u
-#define LOG_PUBLISH_BYTES ((uint64_t)16 << 20)
+/* The log between two publishes is held in memory, and several times over while
+ * it is sealed. */
+#define LOG_PUBLISH_BYTES ((uint64_t)4 << 20)
+#define LOG_PUBLISH_SHARE 8u /* of the dirty budget, if that is less */
 /* Packs made since the last cut that ask for the next. */
 #define PACKS_CUT 64u
 /* With this many times as much, callers must help; with so many times, where
@@ -102,6 +105,8 @@ struct gathered {
 	uint64_t staged;      /* chunks */
 	uint64_t stage_bytes;
 	uint64_t log_bytes; /* of operations in no segment */
+	uint64_t log_limit;
+	bool wants_spill; /* the index */
 };
 
 static void gather(struct commit *c, struct gathered *g)
@@ -113,10 +118,12 @@ static void gather(struct commit *c, struct gathered *g)
 		.packs = atomic_load(&c->n_packs),
 		.staged = atomic_load(&c->n_staged),
 		.stage_bytes = stage_bytes(v->stage),
+		.log_limit = min_of(v->opts.dirty_bytes / LOG_PUBLISH_SHARE,
+				    LOG_PUBLISH_BYTES),
 	};
 	lock_take(&v->index_lock);
-	for (const struct oplog_piece *o = v->oplog.first; o; o = o->next)
-		g->log_bytes += o->raw.len;
+	g->log_bytes = v->oplog.held_bytes;
+	g->wants_spill = index_wants_spill(v->index);
 	lock_drop(&v->index_lock);
 	lock_take(&p->lock);
 	g->in_no_frame = p->n_packs;
@@ -129,19 +136,24 @@ static bool is_much(const struct gathered *g, uint64_t factor)
 	return g->packs >= PACKS_PUBLISH * factor ||
 	       g->staged >= STAGED_PUBLISH * factor ||
 	       g->stage_bytes >= STAGE_PUBLISH_BYTES * factor ||
-	       g->log_bytes >= LOG_PUBLISH_BYTES * factor;
+	       g->log_bytes >= g->log_limit * factor;
 }
 
 /* Publishing that fails is told where it is asked for; here only when what has
  * gathered must not grow any more. */
 static int relieve(struct commit *c, const struct gathered *g, bool has_thread)
 {
+	bool must_cut = g->in_no_frame >= PACKS_CUT || g->wants_spill;
 	int r = 0;
 
+	if (g->wants_spill)
+		atomic_store(&c->wants_spill, true);
 	if (is_much(g, has_thread ? HELP_FACTOR : 1))
 		r = commit_publish(c->v);
-	else if (!has_thread && g->in_no_frame >= PACKS_CUT)
+	else if (must_cut && !has_thread)
 		r = commit_cut(c->v, NULL, 0);
+	else if (g->wants_spill || is_much(g, 1))
+		wake_thread(c);
 	return r < 0 && is_much(g, REFUSE_FACTOR) ? r : 0;
 }
 
@@ -262,7 +274,8 @@ static uint64_t cut_time(struct commit *c, const struct schedule *s)
 
 	if (!since)
 		return UINT64_MAX;
-	if (atomic_load(&c->packs_waiting) >= PACKS_CUT)
+	if (atomic_load(&c->packs_waiting) >= PACKS_CUT ||
+	    atomic_load(&c->wants_spill))
 		return max_of(UINT64_C(1), s->cut_retry_at);
 	return max_of(since + CUT_INTERVAL_NS, s->cut_retry_at);
 }

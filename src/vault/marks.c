@@ -68,6 +68,7 @@ int marks_unclean(struct commit *c)
 	lock_take(&v->index_lock);
 	r = index_allow_spill(v->index, true);
 	lock_drop(&v->index_lock);
+	atomic_store(&c->wants_spill, false);
 	return r;
 }
 

@@ -14,14 +14,14 @@
 #include "vault/node_edit.h"
 
 #define CACHE_BUCKETS 16384u /* power of two */
-#define CACHE_NODES 32768u   /* kept when nobody refers to them */
+#define PART_BYTES 64u /* names and the like, allocated apart */
 #define INO_MASK (((uint64_t)1 << 63) - 1)
 
 struct node_cache {
 	struct index *index;
 	struct node *buckets[CACHE_BUCKETS];
 	struct node *lru_newest, *lru_oldest; /* refs == 0 only */
-	unsigned n_idle;
+	size_t idle_bytes, max_bytes;
 	struct key key; /* of numbers; see number_of */
 	bool has_key;
 	struct buf record; /* write_back's */
@@ -46,13 +46,14 @@ static unsigned bucket_of(uint64_t ino)
 
 _Static_assert(CACHE_BUCKETS == 1u << 14, "bucket_of gives 14 bits");
 
-int node_cache_new(struct index *ix, struct node_cache **ret)
+int node_cache_new(struct index *ix, size_t max_bytes, struct node_cache **ret)
 {
 	struct node_cache *c = mem_zalloc(sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
 	c->index = ix;
+	c->max_bytes = max_bytes;
 	buf_init(&c->record, MEM_MAX);
 	*ret = c;
 	return 0;
@@ -62,6 +63,11 @@ static void node_free(struct node *n)
 {
 	node_release_fields(n);
 	mem_free(n);
+}
+
+size_t node_cache_bytes(const struct node_cache *c)
+{
+	return c->idle_bytes;
 }
 
 void node_cache_free(struct node_cache *c)
@@ -119,7 +125,17 @@ static void lru_remove(struct node_cache *c, struct node *n)
 	else
 		c->lru_oldest = n->lru_prev;
 	n->lru_prev = n->lru_next = NULL;
-	c->n_idle--;
+	c->idle_bytes -= n->idle_bytes;
+}
+
+/* About: with what an allocation costs beside its bytes, and short names. */
+static size_t memory_of(const struct node *n)
+{
+	return sizeof(*n) + n->target.len + PART_BYTES +
+	       n->n_places * (sizeof(*n->places) + PART_BYTES) +
+	       n->n_versions * sizeof(*n->versions) +
+	       n->n_siblings * sizeof(*n->siblings) +
+	       n->n_old_links * sizeof(*n->old_links);
 }
 
 static void lru_add(struct node_cache *c, struct node *n)
@@ -131,7 +147,8 @@ static void lru_add(struct node_cache *c, struct node *n)
 	else
 		c->lru_oldest = n;
 	c->lru_newest = n;
-	c->n_idle++;
+	n->idle_bytes = memory_of(n);
+	c->idle_bytes += n->idle_bytes;
 }
 
 static void bucket_remove(struct node_cache *c, struct node *n)
@@ -156,7 +173,7 @@ static void bucket_add(struct node_cache *c, struct node *n)
  * the next call says so). */
 static void shrink(struct node_cache *c)
 {
-	while (c->n_idle > CACHE_NODES) {
+	while (c->idle_bytes > c->max_bytes) {
 		struct node *n = c->lru_oldest;
 
 		if (n->is_dirty && write_back(c, n) < 0)
@@ -391,11 +408,15 @@ bool node_name_equal(const struct node_name *n, const void *bytes, size_t len)
 	return n->len == len && memcmp(n->bytes, bytes, len) == 0;
 }
 
-/* One zeroed element more at the end of an array; NULL if memory is short. */
+/* One zeroed element more at the end of an array; NULL if memory is short.  It
+ * doubles at each power of two, so that nobody need keep its capacity. */
 static void *grow(void *array, unsigned n, size_t size)
 {
-	uint8_t *bigger = mem_realloc_array(array, (size_t)n + 1, size);
+	bool is_full = (n & (n - 1)) == 0;
+	uint8_t *bigger = array;
 
+	if (is_full)
+		bigger = mem_realloc_array(array, n ? 2 * (size_t)n : 1, size);
 	if (bigger)
 		memset(bigger + n * size, 0, size);
 	return bigger;

@@ -72,11 +72,15 @@ struct node {
 	/* Cache. */
 	unsigned refs;
 	bool is_dirty;
+	size_t idle_bytes; /* what it counts for while nobody refers to it */
 	struct node_cache *cache;
 	struct node *hash_next, *lru_prev, *lru_next;
 };
 
-int node_cache_new(struct index *ix, struct node_cache **ret) must_check;
+/* Keeps nodes nobody refers to, up to about `max_bytes` of memory. */
+int node_cache_new(struct index *ix, size_t max_bytes,
+		   struct node_cache **ret) must_check;
+size_t node_cache_bytes(const struct node_cache *c); /* of those, now */
 /* Drops all without writing. */
 void node_cache_free(struct node_cache *c);
 /* Writes every dirty node to the index. */

@@ -27,6 +27,13 @@ static void piece_append(struct oplog *l, struct oplog_piece *p)
 	else
 		l->first = p;
 	l->last = p;
+	l->held_bytes += OPLOG_PIECE_BYTES;
+}
+
+static void count_bytes(struct oplog *l, size_t bytes)
+{
+	l->raw_bytes += bytes;
+	l->held_bytes += bytes;
 }
 
 static void piece_free(struct oplog_piece *p)
@@ -124,7 +131,7 @@ int oplog_append(struct oplog *l, struct op *op)
 	p->n_ops++;
 	l->next_index++;
 	l->n_unsealed++;
-	l->raw_bytes += p->raw.len - before;
+	count_bytes(l, p->raw.len - before);
 	l->last_change_ns = clock_mono_ns();
 	if (!l->first_change_ns)
 		l->first_change_ns = l->last_change_ns;
@@ -149,6 +156,7 @@ int oplog_abandon(struct oplog *l)
 		return 0;
 	uint32_t n = p->n_ops - l->began_ops;
 	l->raw_bytes -= p->raw.len - l->began_at;
+	l->held_bytes -= p->raw.len - l->began_at;
 	l->next_index -= n;
 	l->n_unsealed -= n;
 	p->raw.len = l->began_at;
@@ -218,7 +226,7 @@ int oplog_fill(struct oplog *l, struct oplog_piece *p, struct op *op)
 	}
 	p->last_at = before;
 	p->n_ops++;
-	l->raw_bytes += p->raw.len - before;
+	count_bytes(l, p->raw.len - before);
 	return 0;
 }
 
@@ -261,6 +269,7 @@ void oplog_drop_through(struct oplog *l, uint64_t seq)
 
 		l->first = p->next;
 		l->n_unsealed -= p->n_ops;
+		l->held_bytes -= p->raw.len + OPLOG_PIECE_BYTES;
 		piece_free(p);
 	}
 	if (l->n_unsealed == 0)
@@ -292,7 +301,7 @@ int oplog_restore(struct oplog *l, uint64_t seq, uint32_t first_index,
 		return r;
 	l->next_index += n_ops;
 	l->n_unsealed += n_ops;
-	l->raw_bytes += raw_bytes;
+	count_bytes(l, raw_bytes);
 	l->first_change_ns = l->last_change_ns = clock_mono_ns();
 	return next_piece(l, &p);
 }

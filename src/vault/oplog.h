@@ -18,6 +18,8 @@
 #include "base/err.h"
 #include "format/op.h"
 
+/* What a piece takes beside its operations, about. */
+#define OPLOG_PIECE_BYTES 256u
 /* A batch ends before these; a call's operations always fit between. */
 #define OPLOG_BATCH_BYTES (48u * 1024 * 1024)
 #define OPLOG_BATCH_OPS 900000u
@@ -44,6 +46,7 @@ struct oplog {
 	struct oplog_piece *first, *last; /* not sealed yet; last is open */
 	uint64_t n_unsealed; /* operations */
 	uint64_t raw_bytes;  /* of the open batch */
+	uint64_t held_bytes; /* of all pieces, with what each piece costs */
 	bool in_transaction;
 	size_t began_at;     /* in the open piece: where it began */
 	uint32_t began_ops;

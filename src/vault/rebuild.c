@@ -11,6 +11,10 @@
 #include "vault/index_life.h"
 #include "vault/writers.h"
 
+/* Of the index's memory, for nodes: a page holds many more, but decoding costs
+ * as much as finding. */
+#define NODES_SHARE 8u
+
 void index_life_close(struct vault *v)
 {
 	node_cache_free(v->nodes);
@@ -23,12 +27,13 @@ void index_life_close(struct vault *v)
 static int open_index(struct commit *c, bool create)
 {
 	struct vault *v = c->v;
+	size_t nodes_bytes = v->opts.index_bytes / NODES_SHARE;
 	struct key *key = secret_alloc(sizeof(*key));
 	struct index_options o = {
 		.env = v->env,
 		.dirfd = c->state.dirfd,
 		.generation = c->generation,
-		.cache_bytes = v->opts.index_bytes,
+		.cache_bytes = v->opts.index_bytes - nodes_bytes,
 		.create = create,
 	};
 	int r;
@@ -41,7 +46,7 @@ static int open_index(struct commit *c, bool create)
 	mem_wipe(&o.key, sizeof(o.key));
 	secret_free(key);
 	if (r == 0)
-		r = node_cache_new(v->index, &v->nodes);
+		r = node_cache_new(v->index, nodes_bytes, &v->nodes);
 	if (r == 0)
 		r = oplog_init(&v->oplog, c->own_seq + 1);
 	v->oplog.writer = v->writer;

@@ -187,7 +187,7 @@ static struct vault *new_vault(uint64_t writer)
 	lock_init(&v->index_lock, LOCK_INDEX, 0);
 	lock_init(&v->changed_lock, LOCK_LEAF, 0);
 	check("index", index_open(&o, &v->index));
-	check("nodes", node_cache_new(v->index, &v->nodes));
+	check("nodes", node_cache_new(v->index, 1 << 20, &v->nodes));
 	check("oplog", oplog_init(&v->oplog, 1));
 	v->oplog.writer = writer;
 	check("holds", holds_new(&v->holds));

@@ -58,7 +58,7 @@ static struct vault *vault_make_empty(const struct content_sizes *sizes)
 	lock_init(&v->index_lock, LOCK_INDEX, 0);
 	lock_init(&v->changed_lock, LOCK_LEAF, 0);
 	ck_assert_int_eq(index_open(&index, &v->index), 0);
-	ck_assert_int_eq(node_cache_new(v->index, &v->nodes), 0);
+	ck_assert_int_eq(node_cache_new(v->index, 1 << 20, &v->nodes), 0);
 	ck_assert_int_eq(oplog_init(&v->oplog, 1), 0);
 	v->oplog.writer = OWN_WRITER;
 	ck_assert_int_eq(holds_new(&v->holds), 0);

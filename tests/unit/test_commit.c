@@ -13,6 +13,7 @@
 #include "commit_fixture.h"
 #include "fault_env.h"
 #include "tempdir.h"
+#include "vault/commit_priv.h"
 #include "vault/file.h"
 
 static const struct device a = { "vault", "state", 0xa1, NULL,
@@ -415,6 +416,39 @@ START_TEST(the_committer_publishes_by_itself)
 }
 END_TEST
 
+/* The index opened clean may not write a page before its mark is taken away. */
+START_TEST(an_index_that_outgrows_its_memory_makes_a_cut)
+{
+	struct vault_name name = { .len = 230 };
+	struct vault_attr at;
+	struct vault *v;
+	char text[231];
+	unsigned i;
+
+	v = device_open(&a);
+	put_file(v, "file", "text");
+	device_close(v);
+	v = device_open(&a);
+	ck_assert(v->commit->is_index_clean);
+	for (i = 0; i < 20000 && v->commit->is_index_clean; i++) {
+		const struct vault_new what = { .mode = S_IFREG | 0600 };
+
+		snprintf(text, sizeof(text), "%0230u", i);
+		name.bytes = text;
+		ck_assert_int_eq(vault_make(v, VAULT_ROOT_INO, name, &what,
+					    false, &at),
+				 0);
+		ck_assert_uint_lt(index_cache_bytes(v->index), 3u << 20);
+	}
+	ck_assert(!v->commit->is_index_clean);
+	device_close(v);
+	v = device_open(&a);
+	ck_assert(v->commit->is_index_clean);
+	ck_assert_int_eq(vault_lookup(v, VAULT_ROOT_INO, name, &at), 1);
+	device_close(v);
+}
+END_TEST
+
 START_TEST(more_than_a_frame_holds_goes_into_several)
 {
 	struct device k = a;
@@ -477,6 +511,7 @@ int main(void)
 	tcase_add_test(t, whichever_call_fails_nothing_confirmed_is_lost);
 	tcase_add_test(t, threads_that_sync_at_once_all_get_what_they_asked_for);
 	tcase_add_test(t, the_committer_publishes_by_itself);
+	tcase_add_test(t, an_index_that_outgrows_its_memory_makes_a_cut);
 	tcase_add_test(t, more_than_a_frame_holds_goes_into_several);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -10,7 +10,10 @@
 #include "vault/node.h"
 #include "vault/node_edit.h"
 
+#define CACHE_BYTES ((size_t)1 << 20)
+
 static struct index *ix;
+
 static struct node_cache *cache;
 
 static void setup(void)
@@ -20,7 +23,7 @@ static void setup(void)
 
 	ck_assert_int_eq(crypto_start(), 0);
 	ck_assert_int_eq(index_open(&o, &ix), 0);
-	ck_assert_int_eq(node_cache_new(ix, &cache), 0);
+	ck_assert_int_eq(node_cache_new(ix, CACHE_BYTES, &cache), 0);
 }
 
 static void teardown(void)
@@ -200,6 +203,41 @@ START_TEST(test_changes_survive_eviction)
 }
 END_TEST
 
+/* What others made of a file must not hold more memory than many files do. */
+START_TEST(test_the_cache_counts_what_a_node_holds)
+{
+	enum { N_NODES = 300, N_PLACES = 200 };
+
+	for (uint64_t i = 0; i < N_NODES; i++) {
+		struct node_place *p;
+		struct node *n;
+
+		ck_assert_int_eq(node_new(cache,
+					  (struct inode_id){ 10000 + i, 0 },
+					  &n), 0);
+		n->kind = KIND_FILE;
+		for (unsigned k = 0; k < N_PLACES; k++) {
+			ck_assert_int_eq(node_add_place(n, &p), 0);
+			p->dot.index = k;
+			ck_assert_int_eq(node_name_set(&p->name, "name", 4), 0);
+		}
+		node_put(n);
+		ck_assert_uint_le(node_cache_bytes(cache), CACHE_BYTES);
+	}
+	ck_assert_uint_gt(node_cache_bytes(cache), CACHE_BYTES / 2);
+	for (uint64_t i = 0; i < N_NODES; i++) {
+		struct node *n;
+
+		ck_assert_int_eq(node_get(cache, 10000 + i, &n), 1);
+		ck_assert_uint_eq(n->n_places, N_PLACES);
+		ck_assert_uint_eq(n->places[N_PLACES - 1].dot.index,
+				  N_PLACES - 1);
+		node_put(n);
+		ck_assert_uint_le(node_cache_bytes(cache), CACHE_BYTES);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("node");
@@ -211,6 +249,7 @@ int main(void)
 	tcase_add_test(t, test_ids_of_one_time_get_numbers_of_their_own);
 	tcase_add_test(t, test_deleting_one_does_not_hide_those_numbered_after_it);
 	tcase_add_test(t, test_changes_survive_eviction);
+	tcase_add_test(t, test_the_cache_counts_what_a_node_holds);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);

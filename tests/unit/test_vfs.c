@@ -623,6 +623,29 @@ START_TEST(test_vfs_page_freed_unwritten_is_read_back)
 }
 END_TEST
 
+START_TEST(test_vfs_index_beyond_its_memory_wants_to_spill)
+{
+	const uint64_t limit = 640 * 1024;
+	struct index *ix;
+
+	fx.opts.cache_bytes = 512 * 1024;
+	ix = index_create();
+	index_must_commit(ix);
+	ck_assert(!index_wants_spill(ix));
+	fill_nodes(ix, 1);
+	ck_assert_uint_gt(index_cache_bytes(ix), limit);
+	ck_assert(index_wants_spill(ix));
+	ck_assert_int_eq(index_allow_spill(ix, true), 0);
+	ck_assert(!index_wants_spill(ix));
+	index_must_commit(ix);
+	fill_nodes(ix, 2);
+	ck_assert_uint_lt(index_cache_bytes(ix), limit);
+	ck_assert_int_eq(index_allow_spill(ix, false), 0);
+	ck_assert(!index_wants_spill(ix));
+	index_close(ix);
+}
+END_TEST
+
 START_TEST(test_vfs_commit_seals_every_page)
 {
 	struct index *ix;
@@ -710,6 +733,7 @@ static Suite *vfs_suite(void)
 	tcase_add_test(t, test_vfs_opens_the_one_database_once);
 	t = tcase(s, "holes");
 	tcase_add_test(t, test_vfs_page_freed_unwritten_is_read_back);
+	tcase_add_test(t, test_vfs_index_beyond_its_memory_wants_to_spill);
 	tcase_add_test(t, test_vfs_commit_seals_every_page);
 	tcase_add_test(t, test_vfs_file_beyond_the_lock_byte_page);
 	return s;

@@ -102,7 +102,7 @@ static int open_all(struct vault *v)
 	int r = index_open(&o, &v->index);
 
 	if (r == 0)
-		r = node_cache_new(v->index, &v->nodes);
+		r = node_cache_new(v->index, 1 << 20, &v->nodes);
 	if (r == 0)
 		r = oplog_init(&v->oplog, 1);
 	v->oplog.writer = v->writer;

@@ -91,3 +91,11 @@ check_PROGRAMS += tests/unit/test_merge
 tests_unit_test_merge_SOURCES = %D%/test_merge.c %D%/tree_fixture.c \
 	%D%/tree_fixture.h
 tests_unit_test_merge_LDADD = $(VAULT_UNIT_LIBS)
+
+EXTRA_PROGRAMS += tests/bench/bench_tree
+tests_bench_bench_tree_SOURCES = tests/bench/bench_tree.c
+tests_bench_bench_tree_LDADD = src/vault/libvault.a \
+	src/journal/libjournal.a src/index/libindex.a src/store/libstore.a \
+	src/cache/libcache.a src/format/libformat.a src/crypto/libcrypto.a \
+	src/base/libbase.a $(PROGRAM_LIBS)
+CLEANFILES += tests/bench/bench_tree
