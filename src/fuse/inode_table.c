@@ -11,25 +11,28 @@
 
 #define N_SHARDS 64
 #define SLOTS_MIN 16
-/* Full at three quarters, halved below an eighth. */
-#define IS_FULL(used, slots) ((used) >= (slots) / 4 * 3)
-#define IS_EMPTY(used, slots) ((slots) > SLOTS_MIN && (used) < (slots) / 8)
+/* Four fifths full at most, and grown by a quarter only: memory matters more
+ * than the moves, five for each inode that comes. */
+#define IS_FULL(used, slots) ((used) >= (slots) / 5 * 4)
+#define GROWN(slots) ((slots) + (slots) / 4)
+#define IS_EMPTY(used, slots) ((slots) > SLOTS_MIN && (used) < (slots) / 4)
 
-/* An inode number is never 0: an empty slot.  The top bits of `look_ups` are
- * the marks; the kernel counts in 64 bits but never comes near them. */
-struct slot {
-	uint64_t ino;
-	uint64_t look_ups;
+/* Two arrays, so that a probe reads numbers only.  An inode number is never 0:
+ * an empty slot. */
+struct slots {
+	uint64_t *inos;
+	uint32_t *counts; /* look-ups; the top bits are the marks */
+	size_t n;
 };
-#define MARK(mark) (UINT64_C(1) << (63 - (mark)))
-#define MARKS (~(UINT64_MAX >> N_INODE_MARKS))
-
-static_assert(sizeof(struct slot) == 16, "a million inodes: 16 to 43 MiB");
+#define MARK(mark) (UINT32_C(1) << (31 - (mark)))
+#define MARKS (~(UINT32_MAX >> N_INODE_MARKS))
+/* What more look-ups than that would be is not counted: the kernel takes all
+ * of them back at once, at the latest when it lets the inode go. */
+#define LOOK_UPS_MAX (~MARKS)
 
 struct shard {
 	struct lock lock;
-	struct slot *slots; /* under lock, as all that follows */
-	size_t n_slots;	    /* a power of two, or 0 */
+	struct slots slots; /* under lock, as all that follows */
 	size_t n_used;
 };
 
@@ -57,56 +60,86 @@ static struct shard *shard_of(struct inode_table *t, uint64_t ino)
 	return &t->shards[mix(ino) % N_SHARDS];
 }
 
-/* Where a probe for ino starts: other bits of the hash than the shard's. */
-static size_t home_of(const struct shard *sh, uint64_t ino)
+/* Where a probe for ino starts: by the upper half of the hash, as the shard is
+ * by the lower (Daniel Lemire, Fast Random Integer Generation in an Interval,
+ * ACM TOMACS 29(1), 2019, section 3: a product instead of a remainder). */
+static size_t home_of(const struct slots *s, uint64_t ino)
 {
-	return (size_t)(mix(ino) / N_SHARDS) & (sh->n_slots - 1);
+	return (size_t)((mix(ino) >> 32) * s->n >> 32);
 }
 
-static struct slot *shard_find_locked(struct shard *sh, uint64_t ino)
+static size_t slot_after(const struct slots *s, size_t i)
+{
+	return i + 1 < s->n ? i + 1 : 0;
+}
+
+/* How many steps lead from slot a to slot b. */
+static size_t steps(const struct slots *s, size_t a, size_t b)
+{
+	return b >= a ? b - a : b + s->n - a;
+}
+
+/* The slot of an inode, or the empty one where it belongs; there is one. */
+static size_t slot_of(const struct slots *s, uint64_t ino)
+{
+	size_t i = home_of(s, ino);
+
+	while (s->inos[i] && s->inos[i] != ino)
+		i = slot_after(s, i);
+	return i;
+}
+
+/* The count of an inode, with its marks; NULL if it is not known. */
+static uint32_t *shard_find_locked(struct shard *sh, uint64_t ino)
 {
 	size_t i;
 
-	if (!sh->n_slots)
+	if (!sh->slots.n)
 		return NULL;
-	for (i = home_of(sh, ino); sh->slots[i].ino;
-	     i = (i + 1) & (sh->n_slots - 1)) {
-		if (sh->slots[i].ino == ino)
-			return &sh->slots[i];
-	}
-	return NULL;
+	i = slot_of(&sh->slots, ino);
+	return sh->slots.inos[i] ? &sh->slots.counts[i] : NULL;
 }
 
-/* Room is there and ino is not. */
-static struct slot *shard_put_locked(struct shard *sh, uint64_t ino)
+static void slots_free(struct slots *s)
 {
-	size_t i = home_of(sh, ino);
-
-	while (sh->slots[i].ino)
-		i = (i + 1) & (sh->n_slots - 1);
-	sh->slots[i].ino = ino;
-	sh->n_used++;
-	return &sh->slots[i];
+	mem_free(s->inos);
+	mem_free(s->counts);
+	*s = (struct slots){ .n = 0 };
 }
 
-static int shard_resize_locked(struct shard *sh, size_t n_slots)
+static int slots_make(struct slots *s, size_t n)
 {
-	struct shard old = *sh;
-	struct slot *slots = mem_zalloc_array(n_slots, sizeof(*slots));
+	s->inos = mem_zalloc_array(n, sizeof(*s->inos));
+	s->counts = mem_zalloc_array(n, sizeof(*s->counts));
+	s->n = n;
+	if (s->inos && s->counts)
+		return 0;
+	slots_free(s);
+	return -ENOMEM;
+}
+
+static void slots_put(struct slots *s, uint64_t ino, uint32_t count)
+{
+	size_t i = slot_of(s, ino);
+
+	s->inos[i] = ino;
+	s->counts[i] = count;
+}
+
+static int shard_resize_locked(struct shard *sh, size_t n)
+{
+	struct slots *old = &sh->slots, slots;
 	size_t i;
+	int r = slots_make(&slots, n);
 
-	if (!slots)
-		return -ENOMEM;
-	sh->slots = slots;
-	sh->n_slots = n_slots;
-	sh->n_used = 0;
-	for (i = 0; i < old.n_slots; i++) {
-		if (!old.slots[i].ino)
-			continue;
-		shard_put_locked(sh, old.slots[i].ino)->look_ups =
-			old.slots[i].look_ups;
+	if (r < 0)
+		return r;
+	for (i = 0; i < old->n; i++) {
+		if (old->inos[i])
+			slots_put(&slots, old->inos[i], old->counts[i]);
 	}
-	mem_free(old.slots);
+	slots_free(old);
+	*old = slots;
 	return 0;
 }
 
@@ -115,24 +148,24 @@ static int shard_resize_locked(struct shard *sh, size_t n_slots)
  * move back where a probe would miss them (Donald E. Knuth, The Art of Computer
  * Programming, volume 3, 2nd edition, 1998, section 6.4, algorithm R).
  */
-static void shard_remove_locked(struct shard *sh, struct slot *slot)
+static void shard_remove_locked(struct shard *sh, size_t hole)
 {
-	size_t mask = sh->n_slots - 1;
-	size_t hole = (size_t)(slot - sh->slots);
+	struct slots *s = &sh->slots;
 	size_t i = hole;
 
 	for (;;) {
-		i = (i + 1) & mask;
-		if (!sh->slots[i].ino)
+		i = slot_after(s, i);
+		if (!s->inos[i])
 			break;
 		/* Does the home of i lie outside of (hole, i], cyclically? */
-		if (((i - home_of(sh, sh->slots[i].ino)) & mask) >=
-		    ((i - hole) & mask)) {
-			sh->slots[hole] = sh->slots[i];
+		if (steps(s, home_of(s, s->inos[i]), i) >= steps(s, hole, i)) {
+			s->inos[hole] = s->inos[i];
+			s->counts[hole] = s->counts[i];
 			hole = i;
 		}
 	}
-	sh->slots[hole] = (struct slot){ 0 };
+	s->inos[hole] = 0;
+	s->counts[hole] = 0;
 	sh->n_used--;
 }
 
@@ -156,7 +189,7 @@ void inode_table_free(struct inode_table *t)
 	if (!t)
 		return;
 	for (i = 0; i < N_SHARDS; i++) {
-		mem_free(t->shards[i].slots);
+		slots_free(&t->shards[i].slots);
 		lock_release(&t->shards[i].lock);
 	}
 	mem_free(t);
@@ -164,20 +197,22 @@ void inode_table_free(struct inode_table *t)
 
 static int look_up_locked(struct shard *sh, uint64_t ino)
 {
-	struct slot *slot = shard_find_locked(sh, ino);
+	uint32_t *count = shard_find_locked(sh, ino);
 	int r;
 
-	if (slot) {
-		slot->look_ups++;
+	if (count) {
+		if ((*count & LOOK_UPS_MAX) < LOOK_UPS_MAX)
+			++*count;
 		return 0;
 	}
-	if (IS_FULL(sh->n_used, sh->n_slots)) {
-		r = shard_resize_locked(sh, sh->n_slots ? 2 * sh->n_slots
+	if (IS_FULL(sh->n_used, sh->slots.n)) {
+		r = shard_resize_locked(sh, sh->slots.n ? GROWN(sh->slots.n)
 							: SLOTS_MIN);
 		if (r < 0)
 			return r;
 	}
-	shard_put_locked(sh, ino)->look_ups = 1;
+	slots_put(&sh->slots, ino, 1);
+	sh->n_used++;
 	return 1;
 }
 
@@ -199,23 +234,23 @@ int inode_table_look_up(struct inode_table *t, uint64_t ino)
 static int forget_locked(struct inode_table *t, struct shard *sh, uint64_t ino,
 			 uint64_t n)
 {
-	struct slot *slot = shard_find_locked(sh, ino);
+	uint32_t *count = shard_find_locked(sh, ino);
 	unsigned mark;
 
-	if (!slot)
+	if (!count)
 		return 0;
-	if ((slot->look_ups & ~MARKS) > n) {
-		slot->look_ups -= n;
+	if ((*count & LOOK_UPS_MAX) > n) {
+		*count -= (uint32_t)n;
 		return 0;
 	}
 	for (mark = 0; mark < N_INODE_MARKS; mark++) {
-		if (slot->look_ups & MARK(mark))
+		if (*count & MARK(mark))
 			atomic_fetch_sub(&t->n_marked[mark], 1);
 	}
-	shard_remove_locked(sh, slot);
+	shard_remove_locked(sh, (size_t)(count - sh->slots.counts));
 	/* Failing to shrink costs memory only. */
-	if (IS_EMPTY(sh->n_used, sh->n_slots))
-		(void)!shard_resize_locked(sh, sh->n_slots / 2);
+	if (IS_EMPTY(sh->n_used, sh->slots.n))
+		(void)!shard_resize_locked(sh, sh->slots.n / 2);
 	return 1;
 }
 
@@ -238,12 +273,12 @@ int inode_table_forget(struct inode_table *t, uint64_t ino, uint64_t n)
 uint64_t inode_table_look_ups(struct inode_table *t, uint64_t ino)
 {
 	struct shard *sh = shard_of(t, ino);
-	const struct slot *slot;
+	const uint32_t *count;
 	uint64_t n;
 
 	lock_take(&sh->lock);
-	slot = shard_find_locked(sh, ino);
-	n = slot ? slot->look_ups & ~MARKS : 0;
+	count = shard_find_locked(sh, ino);
+	n = count ? *count & LOOK_UPS_MAX : 0;
 	lock_drop(&sh->lock);
 	return n;
 }
@@ -261,13 +296,13 @@ uint64_t inode_table_count(const struct inode_table *t)
 void inode_table_mark(struct inode_table *t, uint64_t ino, enum inode_mark mark)
 {
 	struct shard *sh = shard_of(t, ino);
-	struct slot *slot;
+	uint32_t *count;
 
 	lock_take(&sh->lock);
-	slot = shard_find_locked(sh, ino);
-	if (slot && !(slot->look_ups & MARK(mark))) {
+	count = shard_find_locked(sh, ino);
+	if (count && !(*count & MARK(mark))) {
 		atomic_fetch_add(&t->n_marked[mark], 1);
-		slot->look_ups |= MARK(mark);
+		*count |= MARK(mark);
 	}
 	lock_drop(&sh->lock);
 }
@@ -276,16 +311,16 @@ bool inode_table_unmark(struct inode_table *t, uint64_t ino,
 			enum inode_mark mark)
 {
 	struct shard *sh = shard_of(t, ino);
-	struct slot *slot;
+	uint32_t *count;
 	bool was;
 
 	if (!atomic_load(&t->n_marked[mark]))
 		return false;
 	lock_take(&sh->lock);
-	slot = shard_find_locked(sh, ino);
-	was = slot && (slot->look_ups & MARK(mark));
+	count = shard_find_locked(sh, ino);
+	was = count && (*count & MARK(mark));
 	if (was) {
-		slot->look_ups &= ~MARK(mark);
+		*count &= ~MARK(mark);
 		atomic_fetch_sub(&t->n_marked[mark], 1);
 	}
 	lock_drop(&sh->lock);
@@ -296,14 +331,14 @@ bool inode_table_is_marked(struct inode_table *t, uint64_t ino,
 			   enum inode_mark mark)
 {
 	struct shard *sh = shard_of(t, ino);
-	const struct slot *slot;
+	const uint32_t *count;
 	bool is;
 
 	if (!atomic_load(&t->n_marked[mark]))
 		return false;
 	lock_take(&sh->lock);
-	slot = shard_find_locked(sh, ino);
-	is = slot && (slot->look_ups & MARK(mark));
+	count = shard_find_locked(sh, ino);
+	is = count && (*count & MARK(mark));
 	lock_drop(&sh->lock);
 	return is;
 }
@@ -316,21 +351,18 @@ void inode_table_drain(struct inode_table *t,
 
 	for (i = 0; i < N_SHARDS; i++) {
 		struct shard *sh = &t->shards[i];
-		struct slot *slots;
-		size_t n_slots;
+		struct slots slots;
 
 		lock_take(&sh->lock);
 		slots = sh->slots;
-		n_slots = sh->n_slots;
-		sh->slots = NULL;
-		sh->n_slots = 0;
+		sh->slots = (struct slots){ .n = 0 };
 		sh->n_used = 0;
 		lock_drop(&sh->lock);
-		for (j = 0; j < n_slots; j++) {
-			if (slots[j].ino)
-				fn(arg, slots[j].ino);
+		for (j = 0; j < slots.n; j++) {
+			if (slots.inos[j])
+				fn(arg, slots.inos[j]);
 		}
-		mem_free(slots);
+		slots_free(&slots);
 	}
 	atomic_store(&t->n_inodes, 0);
 	for (i = 0; i < N_INODE_MARKS; i++)

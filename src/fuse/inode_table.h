@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the kernel knows: a count of look-ups for each inode, 16 bytes each
- * (the lower tier of the inode table; locks, dirty maps and extents of the few
- * active inodes are the vault's).  Sharded hash tables with linear probing;
- * thread-safe.
- *
- * While a count is not zero the caller keeps one hold (vault_hold): the
- * functions say when to take and when to end it, outside of every lock.  Holds
- * add up, so the order of two threads' calls does not matter.
+ * What the kernel knows: a count of look-ups for each inode, 15 to 19 bytes
+ * each (the lower tier of the inode table; locks, dirty maps and extents of the
+ * few active inodes are the vault's).  Sharded hash tables with linear probing;
+ * thread-safe, and at the end of the lock order: the vault asks it what is held
+ * (vault/hold.h).
  */
 #ifndef COFFER_FUSE_INODE_TABLE_H
 #define COFFER_FUSE_INODE_TABLE_H
@@ -23,12 +20,12 @@ struct inode_table;
 int inode_table_new(struct inode_table **ret) must_check;
 void inode_table_free(struct inode_table *t);
 
-/* Counts a look-up.  1: the first one, take a hold; 0: known before; -ENOMEM:
- * not counted. */
+/* Counts a look-up.  1: the first one; 0: known before; -ENOMEM: not
+ * counted. */
 int inode_table_look_up(struct inode_table *t, uint64_t ino) must_check;
 
-/* Takes back n look-ups.  1: none is left, end the hold; 0 otherwise.  More
- * than there are, or an inode not known: what is there is taken. */
+/* Takes back n look-ups.  1: none is left, the vault may let it go; 0 otherwise.
+ * More than there are, or an inode not known: what is there is taken. */
 int inode_table_forget(struct inode_table *t, uint64_t ino,
 		       uint64_t n) must_check;
 

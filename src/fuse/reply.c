@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "vault/hold.h"
 
 /* What stdio buffers by: with the write-through cache each flush of its buffer
  * is a request. */
@@ -97,9 +98,7 @@ int reply_count(struct session *s, uint64_t ino, bool held)
 {
 	int r = inode_table_look_up(s->inodes, ino);
 
-	if (r == 1 && !held)
-		vault_hold(s->vault, ino, 1);
-	if (r != 1 && held)
+	if (held)
 		vault_unhold(s->vault, ino, 1);
 	return r < 0 ? r : 0;
 }
@@ -107,7 +106,7 @@ int reply_count(struct session *s, uint64_t ino, bool held)
 void reply_forget(struct session *s, uint64_t ino, uint64_t n)
 {
 	if (inode_table_forget(s->inodes, ino, n))
-		vault_unhold(s->vault, ino, 1);
+		vault_let_go(s->vault, ino);
 }
 
 void reply_entry(fuse_req_t req, const struct vault_attr *attr, bool held)

@@ -39,9 +39,8 @@ void reply_fill_entry(const struct session *s, const struct vault_attr *attr,
 		      struct fuse_entry_param *ret);
 
 /*
- * Counts a look-up of an inode the kernel is about to be told, taking a hold
- * if it is the first; `held`: there is a hold already, for this.  -ENOMEM: not
- * counted, nothing held.
+ * Counts a look-up of an inode the kernel is about to be told; `held`: a hold
+ * was taken for this (vault_hold), which ends.  -ENOMEM: not counted.
  */
 int reply_count(struct session *s, uint64_t ino, bool held) must_check;
 /* The kernel forgot n look-ups, or never learnt of one. */

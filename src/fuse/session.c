@@ -18,6 +18,7 @@
 #include "fuse/init.h"
 #include "fuse/mountpoint.h"
 #include "fuse/session_priv.h"
+#include "vault/hold.h"
 
 #define LINGER_S 10
 
@@ -112,12 +113,20 @@ static int make_fuse_session(struct session *s, const struct session_options *o)
 	return r;
 }
 
+static bool holds_inode(void *arg, uint64_t ino)
+{
+	const struct session *s = arg;
+
+	return inode_table_knows(s->inodes, ino);
+}
+
 static int make_parts(struct session *s, const struct session_options *o)
 {
 	int r = inode_table_new(&s->inodes);
 
 	if (r < 0)
 		return r;
+	vault_set_holder(s->vault, holds_inode, s);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->init_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->stop_fd < 0 || s->init_fd < 0)
@@ -259,15 +268,17 @@ static void let_go(void *arg, uint64_t ino)
 {
 	struct session *s = arg;
 
-	vault_unhold(s->vault, ino, 1);
+	vault_let_go(s->vault, ino);
 }
 
 void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	if (s->inodes)
+	if (s->inodes) {
 		inode_table_drain(s->inodes, let_go, s);
+		vault_set_holder(s->vault, NULL, NULL);
+	}
 	if (s->left_behind)
 		return;
 	if (s->se)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "crypto/random.h"
 #include "vault/extents.h"
+#include "vault/held.h"
 #include "vault/holds.h"
 #include "vault/merge_priv.h"
 #include "vault/node_edit.h"
@@ -33,6 +34,11 @@ int born_new(struct vault *v, const struct vault_new *what, struct node **ret)
 	if (r == 0) {
 		ver->holder = n->ino;
 		r = holds_add(v->holds, n->ino, 1);
+	}
+	if (r == 0) {
+		r = held_linger(v, n->ino);
+		if (r < 0)
+			holds_drop(v->holds, n->ino, 1);
 	}
 	if (r < 0) {
 		/* Nothing refers to it yet. */
@@ -233,6 +239,7 @@ int born_now(struct vault *v, struct node *n)
 	n->versions[0].dot = op.dot;
 	n->versions[0].clock = op.clock;
 	n->flags &= ~(unsigned)NODE_UNBORN;
+	held_end(v, n->ino);
 	node_dirty(n);
 	r = log_contents(v, n);
 	return r < 0 ? r : log_xattrs(v, n);

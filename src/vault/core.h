@@ -28,6 +28,7 @@
 #include "store/chunker.h"
 #include "store/stage.h"
 #include "store/store.h"
+#include "vault/hold.h"
 #include "vault/node.h"
 #include "vault/oplog.h"
 #include "vault/row_memo.h"
@@ -74,7 +75,11 @@ struct vault {
 	uint64_t n_inodes, n_dirs; /* index_lock; shown or held */
 	uint64_t n_moved;	 /* index_lock; directories R4 moved */
 	uint64_t inline_bytes;	 /* index_lock; in extents of all inodes */
-	struct holds *holds;	 /* index_lock; vault/holds.h */
+	struct holds *holds;	 /* index_lock; vault/held.h, as what follows */
+	struct holds *lingering; /* index_lock; a set */
+	_Atomic uint64_t n_lingering;
+	vault_holds_fn *holder; /* index_lock; NULL: no front end counts */
+	void *holder_arg;	/* index_lock */
 	uint64_t *gone;		 /* index_lock; core_note_gone */
 	size_t n_gone, cap_gone;
 

@@ -208,8 +208,8 @@ void life_free(struct vault *v)
 		content_stop(v->content);
 	content_free(v->content);
 	index_life_close(v);
-	if (v->holds)
-		holds_free(v->holds);
+	holds_free(v->holds);
+	holds_free(v->lingering);
 	stage_close(v->stage);
 	store_close(v->store);
 	cache_free(v->cache);

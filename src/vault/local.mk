@@ -1,9 +1,10 @@
 noinst_LIBRARIES += src/vault/libvault.a
 src_vault_libvault_a_SOURCES = \
-	%D%/vault.h %D%/tree.h %D%/xattr.h %D%/file.h %D%/slots.h %D%/care.h \
+	%D%/vault.h %D%/tree.h %D%/xattr.h %D%/file.h %D%/hold.h \
+	%D%/slots.h %D%/care.h \
 	%D%/core.h %D%/core.c \
 	%D%/devices.h %D%/devices.c \
-	%D%/holds.h %D%/holds.c \
+	%D%/held.h %D%/held.c %D%/holds.h %D%/holds.c \
 	%D%/merge.h %D%/merge_priv.h %D%/merge.c \
 	%D%/merge_check.c %D%/merge_content.c %D%/merge_read.c \
 	%D%/dot_set.h %D%/dot_set.c %D%/past_log.h %D%/past_log.c \

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "vault/commit_priv.h"
 #include "vault/core_state.h"
-#include "vault/holds.h"
+#include "vault/held.h"
 
 /* Fixed fields and as many heads as a version vector has. */
 #define MARKS_BYTES_MAX (4096u + (SEGMENT_MAX_WRITERS + 1u) * 48u)
@@ -92,7 +92,7 @@ static int commit_index(struct commit *c)
 	return r;
 }
 
-/* Inodes still held have rows that no operation tells of; operations that are
+/* Inodes that linger have rows that no operation tells of; operations that are
  * in no frame would be lost.  The next opening rebuilds then. */
 static bool may_be_clean(struct commit *c)
 {
@@ -100,7 +100,7 @@ static bool may_be_clean(struct commit *c)
 	bool yes;
 
 	lock_take(&v->index_lock);
-	yes = !c->is_marked_unclean && holds_inodes(v->holds) == 0;
+	yes = !c->is_marked_unclean && !held_any_lingers(v);
 	for (const struct oplog_piece *p = v->oplog.first; yes && p; p = p->next)
 		yes = p->in_frame || p->n_ops == 0;
 	lock_drop(&v->index_lock);

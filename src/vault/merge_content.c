@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "crypto/random.h"
 #include "vault/content.h"
-#include "vault/holds.h"
+#include "vault/held.h"
 #include "vault/merge_priv.h"
 #include "vault/node_edit.h"
 
@@ -121,7 +121,12 @@ static int drop_virtual(struct vault *v, struct node *n, struct dot version)
 	node_dirty(n);
 	if (r == 0)
 		return 0;
-	if (holds_count(v->holds, s->ino) > 0) {
+	r = held_linger(v, s->ino);
+	if (r < 0) {
+		node_put(s);
+		return r;
+	}
+	if (r > 0) {
 		/* Not the version's inode any more, should that come back. */
 		s->id = (struct inode_id){ s->ino, v->writer << 32 |
 						   (uint32_t)random_u64() };
@@ -601,7 +606,7 @@ static int hold_here(struct vault *v, struct node *n, struct dot version)
 			return r < 0 ? r : ERR_BAD_INDEX;
 		n->data_bytes = s->data_bytes;
 		/* Whoever has it open goes on reading it. */
-		if (holds_count(v->holds, s->ino)) {
+		if (held_is(v, s->ino)) {
 			r = extents_copy(v, s->ino, n->ino);
 		} else {
 			s->data_bytes = 0;
@@ -694,9 +699,14 @@ int merge_settle_holders(struct vault *v, struct node *n)
 	if (n->flags & NODE_VIRTUAL)
 		return 0;
 	if (!merge_is_shown(n) && !(n->flags & NODE_UNBORN) &&
-	    (n->n_places > 0 || n->flags & NODE_SPLIT))
-		return holds_count(v->holds, n->ino) ? 0 : drop_contents(v, n);
+	    (n->n_places > 0 || n->flags & NODE_SPLIT)) {
+		int r = held_linger(v, n->ino);
+
+		return r == 0 ? drop_contents(v, n) : min_of(r, 0);
+	}
 	n->flags &= ~(unsigned)NODE_GONE;
+	if (!(n->flags & NODE_UNBORN))
+		held_end(v, n->ino);
 	if (n->n_versions == 0)
 		return 0;
 	if (is_simple(n)) {

@@ -284,6 +284,8 @@ static int open_parts(struct opening *o)
 	if (r == 0)
 		r = holds_new(&v->holds);
 	if (r == 0)
+		r = holds_new(&v->lingering);
+	if (r == 0)
 		r = cache_new(&co, &v->cache);
 	if (r == 0) {
 		o->what = "the store";

@@ -12,6 +12,7 @@
 #include "crypto/random.h"
 #include "vault/born.h"
 #include "vault/commit.h"
+#include "vault/held.h"
 #include "vault/holds.h"
 #include "vault/merge.h"
 #include "vault/settle.h"
@@ -57,7 +58,7 @@ int tree_node(struct vault *v, uint64_t ino, struct node **ret)
 		return r < 0 ? r : -ENOENT;
 	if (n->kind != KIND_NONE &&
 	    (merge_is_logged(n) || n->flags & NODE_VIRTUAL ||
-	     holds_count(v->holds, ino))) {
+	     held_is(v, ino))) {
 		*ret = n;
 		return 0;
 	}

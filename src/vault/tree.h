@@ -39,18 +39,11 @@ struct vault_name {
 /* 1: found, 0: absent; -ENOTDIR, -ENOENT (no such parent). */
 int vault_lookup(struct vault *v, uint64_t parent, struct vault_name name,
 		 struct vault_attr *ret) must_check;
-/* -ENOENT; an unlinked inode is there while it is held. */
+/* -ENOENT; an unlinked inode is there while it is held (vault/hold.h). */
 int vault_getattr(struct vault *v, uint64_t ino, struct vault_attr *ret)
 	must_check;
 /* The directory a directory is in (root: itself). */
 int vault_parent(struct vault *v, uint64_t ino, uint64_t *ret) must_check;
-
-/*
- * Holds: an inode unlinked while held stays readable and writable until the
- * last hold ends.  Look-ups of a kernel are holds.
- */
-void vault_hold(struct vault *v, uint64_t ino, uint64_t n);
-void vault_unhold(struct vault *v, uint64_t ino, uint64_t n);
 
 enum vault_set {
 	VAULT_SET_MODE = 1,

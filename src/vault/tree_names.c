@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Calls that read names, and holds. */
+/* Calls that read names. */
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "vault/born.h"
-#include "vault/content.h"
-#include "vault/holds.h"
 #include "vault/merge.h"
-#include "vault/merge_priv.h"
 #include "vault/tree.h"
 #include "vault/tree_priv.h"
 #include "vault/view.h"
@@ -111,50 +107,6 @@ ssize_t vault_readlink(struct vault *v, uint64_t ino, char *to, size_t cap)
 	}
 	core_leave(v);
 	return r < 0 ? r : len;
-}
-
-/* ---------------------------------------------------------------- holds */
-
-void vault_hold(struct vault *v, uint64_t ino, uint64_t n)
-{
-	lock_take(&v->index_lock);
-	int r = holds_add(v->holds, ino, n);
-	lock_drop(&v->index_lock);
-	if (r < 0)
-		core_fail(v, r, "no memory to count what is in use");
-}
-
-/* The last hold of something nobody sees ended: its contents go. */
-static int let_go(struct vault *v, uint64_t ino)
-{
-	struct node *n;
-	int r = node_get(v->nodes, ino, &n);
-
-	if (r <= 0)
-		return r;
-	if (n->flags & NODE_UNBORN) {
-		core_note_gone(v, ino);
-		return born_never(v, n);
-	}
-	r = n->kind == KIND_DIR || n->kind == KIND_NONE ?
-		    0 : merge_settle_holders(v, n);
-	node_put(n);
-	return r;
-}
-
-/* core_leave, which releases both locks, is no part of the analysis. */
-void vault_unhold(struct vault *v, uint64_t ino, uint64_t n)
-	LOCK_ATTR_(no_thread_safety_analysis)
-{
-	rwlock_take_shared(&v->session);
-	lock_take(&v->index_lock);
-	int r = 0;
-	if (holds_count(v->holds, ino) && holds_drop(v->holds, ino, n) == 0 &&
-	    core_index_state(v) == 0)
-		r = let_go(v, ino);
-	core_leave(v);
-	if (r < 0)
-		core_fail(v, r, "the index could not drop an unlinked file");
 }
 
 /* ---------------------------------------------------------------- readdir */

@@ -191,6 +191,7 @@ static struct vault *new_vault(uint64_t writer)
 	check("oplog", oplog_init(&v->oplog, 1));
 	v->oplog.writer = writer;
 	check("holds", holds_new(&v->holds));
+	check("holds", holds_new(&v->lingering));
 	check("root", node_new(v->nodes, (struct inode_id){ 0, 0 }, &root));
 	root->kind = KIND_DIR;
 	root->rep = root->ino;
@@ -206,6 +207,7 @@ static void free_vault(struct vault *v)
 	index_close(v->index);
 	oplog_release(&v->oplog);
 	holds_free(v->holds);
+	holds_free(v->lingering);
 	lock_release(&v->cut_lock);
 	rwlock_release(&v->session);
 	lock_release(&v->index_lock);

@@ -62,6 +62,7 @@ static struct vault *vault_make_empty(const struct content_sizes *sizes)
 	ck_assert_int_eq(oplog_init(&v->oplog, 1), 0);
 	v->oplog.writer = OWN_WRITER;
 	ck_assert_int_eq(holds_new(&v->holds), 0);
+	ck_assert_int_eq(holds_new(&v->lingering), 0);
 	ck_assert_int_eq(core_state_make(v), 0);
 	ck_assert_int_eq(cache_new(&cache, &v->cache), 0);
 	ck_assert_int_eq(chunker_init(&v->chunker, fx.vault_keys.gear,
@@ -78,6 +79,7 @@ static void vault_free(struct vault *v)
 	content_free(v->content);
 	cache_free(v->cache);
 	holds_free(v->holds);
+	holds_free(v->lingering);
 	oplog_release(&v->oplog);
 	node_cache_free(v->nodes);
 	index_close(v->index);

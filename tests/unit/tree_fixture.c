@@ -108,6 +108,8 @@ static int open_all(struct vault *v)
 	v->oplog.writer = v->writer;
 	if (r == 0)
 		r = holds_new(&v->holds);
+	if (r == 0)
+		r = holds_new(&v->lingering);
 	return r < 0 ? r : make_root(v);
 }
 
@@ -141,6 +143,7 @@ void fixture_free(struct vault *v)
 		index_close(v->index);
 	oplog_release(&v->oplog);
 	holds_free(v->holds);
+	holds_free(v->lingering);
 	lock_release(&v->cut_lock);
 	rwlock_release(&v->session);
 	lock_release(&v->index_lock);

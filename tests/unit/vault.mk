@@ -87,6 +87,11 @@ tests_unit_test_tree_xattr_SOURCES = %D%/test_tree_xattr.c %D%/tree_fixture.c \
 	%D%/tree_fixture.h
 tests_unit_test_tree_xattr_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_held
+tests_unit_test_held_SOURCES = %D%/test_held.c %D%/tree_fixture.c \
+	%D%/tree_fixture.h
+tests_unit_test_held_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_merge
 tests_unit_test_merge_SOURCES = %D%/test_merge.c %D%/tree_fixture.c \
 	%D%/tree_fixture.h
