@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,6 +23,10 @@
 #include "fuse/session.h"
 
 enum { KEY_QUOTA = CLI_KEY_OWN };
+
+/* A detached mount that is still in use is not listed either, and may be for
+ * ever. */
+#define LISTED_NS (5 * (uint64_t)NS_PER_S)
 
 static bool in_foreground;
 static struct mount_options words;
@@ -82,18 +87,60 @@ static int tell_mountpoint(const struct cli *cli, int err, const char *reason)
 	return fail_err(err, "cannot mount %s on %s", vault, point);
 }
 
+/* Until it has published and ended. */
+static int wait_for_end(const struct mounted *m)
+{
+	auto_free char *text = NULL;
+	struct mounted_wait wait;
+	int code, r = mounted_wait_begin(m, &wait);
+
+	if (r < 0)
+		return r;
+	diag(DIAG_INFO, "%s is being unmounted; waiting for that",
+	     m->status.mount.vault_path);
+	/* However it ended: what it left is found when the vault is opened. */
+	r = mounted_wait_end(&wait, &code, &text);
+	mounted_wait_release(&wait);
+	return r;
+}
+
+/*
+ * Is it mounted already?  1, 0.  umount(8) returns before the daemon knows of
+ * it: one that is ending is waited for, and one whose mount the kernel does not
+ * list is given LISTED_NS to notice.
+ */
+static int is_mounted_already(const struct uuid *uuid)
+{
+	const uint64_t until = clock_mono_ns() + LISTED_NS;
+
+	for (;;) {
+		auto_mounted struct mounted m = MOUNTED_INIT;
+		auto_free char *point = NULL;
+		int r = mounted_find_uuid(uuid, &m);
+
+		if (r <= 0)
+			return r;
+		if (m.status.mount.closing && wait_for_end(&m) == 0)
+			continue;
+		r = mounted_find_kernel(m.status.mount.mountpoint, &point);
+		if (r != 0 || clock_mono_ns() > until)
+			return 1;
+		nanosleep(&(struct timespec){ .tv_nsec = 20 * NS_PER_MS },
+			  NULL);
+	}
+}
+
 /* All that can be known to fail before a passphrase is asked for. */
 static int check_before(const struct cli *cli, struct mounting *m,
 			const struct vault_options *opts)
 {
-	auto_mounted struct mounted other = MOUNTED_INIT;
 	const char *reason = NULL;
 	char resolved[PATH_MAX];
 	int r = open_peek(opts, &m->uuid);
 
 	if (r != EXIT_DONE)
 		return r;
-	if (!opts->no_state && mounted_find_uuid(&m->uuid, &other) == 1)
+	if (!opts->no_state && is_mounted_already(&m->uuid) == 1)
 		return open_tell("mount", opts, ERR_IN_USE, NULL);
 	r = mountpoint_check_fuse(&reason);
 	if (r == 0)

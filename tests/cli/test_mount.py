@@ -320,6 +320,18 @@ def test_umount_again_and_again_does_not_use_it_up(box):
     box.run("umount", "vault")
 
 
+def test_a_mount_right_after_an_unmount_waits_for_its_end(box):
+    box.vault()
+    for i in range(4):
+        mnt = box.mount()
+        box.write("mnt/file%d" % i, "x" * 3000000)
+        # Returns while the daemon still publishes, as umount(8) does.
+        H.run(["fusermount3", "-u", mnt])
+    mnt = box.mount()
+    assert sorted(os.listdir(mnt)) == ["file%d" % i for i in range(4)]
+    box.run("umount", "mnt")
+
+
 def test_umount_of_what_is_not_mounted(box):
     box.vault()
     for what in ("vault", "absent", "pass", "/"):
