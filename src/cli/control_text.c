@@ -23,6 +23,8 @@
 const struct control_field control_fields[] = {
 	FIELD("inodes", n_inodes, "files and folders", false, false),
 	FIELD("directories", n_dirs, "folders", false, false),
+	FIELD("unlinked_inodes", n_unlinked, "deleted and still in use", false,
+	      true),
 	FIELD("logical_bytes", logical_bytes, "contents", true, false),
 	FIELD("used_bytes", used_bytes, "stored, each piece once", true, false),
 	FIELD("quota_bytes", quota_bytes, "quota", true, true),

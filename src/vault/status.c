@@ -101,6 +101,7 @@ static int sum_index(struct vault *v, struct vault_status *s)
 		return r;
 	s->n_inodes = v->n_inodes;
 	s->n_dirs = v->n_dirs;
+	s->n_unlinked = atomic_load(&v->n_lingering);
 	s->conflicts += v->n_moved;
 	s->unpublished_ops = v->oplog.n_unsealed;
 	r = index_pack_each(v->index, add_pack, s);
@@ -127,6 +128,8 @@ static int sum_view(struct vault *v, struct vault_status *s)
 
 	if (r == 0)
 		r = sum_nodes(v, &sums);
+	if (r == 0)
+		r = content_used_bytes(v, &sums.used_bytes);
 	if (r == 0)
 		*s = sums;
 	return r < 0 && has_view(v) ? r : 0;
@@ -159,8 +162,6 @@ int vault_get_status(struct vault *v, struct vault_status *ret)
 	uint64_t foreign = 0;
 	int r = sum_view(v, &s);
 
-	if (r == 0)
-		r = content_used_bytes(v, &s.used_bytes);
 	if (r == 0)
 		r = unlock_each_slot(v->env, v->vault_dirfd, &v->header.uuid,
 				     count_slot, &s, &foreign);

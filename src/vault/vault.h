@@ -120,7 +120,7 @@ struct vault_status {
 	uint64_t writer;
 	char device_name[65];
 	bool read_only;
-	uint64_t n_inodes, n_dirs;
+	uint64_t n_inodes, n_dirs, n_unlinked; /* unlinked: still in use */
 	uint64_t logical_bytes; /* sum of file sizes */
 	uint64_t used_bytes, quota_bytes; /* contents, each piece once */
 	uint64_t unpublished_ops, staged_bytes, dirty_bytes;

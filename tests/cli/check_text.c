@@ -303,12 +303,13 @@ START_TEST(every_number_of_a_status_has_a_field)
 					 control_fields[k].key);
 	}
 	ck_assert_uint_eq(
-		v.n_inodes & v.n_dirs & v.logical_bytes & v.used_bytes &
-			v.quota_bytes & v.unpublished_ops & v.staged_bytes &
-			v.dirty_bytes & v.n_packs & v.pack_bytes &
-			v.dead_bytes & v.segments_applied & v.segments_held &
-			v.packs_pending & v.conflicts & v.foreign_files &
-			v.damaged & v.cache_hits & v.cache_misses,
+		v.n_inodes & v.n_dirs & v.n_unlinked & v.logical_bytes &
+			v.used_bytes & v.quota_bytes & v.unpublished_ops &
+			v.staged_bytes & v.dirty_bytes & v.n_packs &
+			v.pack_bytes & v.dead_bytes & v.segments_applied &
+			v.segments_held & v.packs_pending & v.conflicts &
+			v.foreign_files & v.damaged & v.cache_hits &
+			v.cache_misses,
 		1);
 }
 END_TEST

@@ -2,11 +2,14 @@
 FS_TESTS = \
 	%D%/test_calls.py \
 	%D%/test_large.py \
+	%D%/test_mmap.py \
+	%D%/test_positions.py \
 	%D%/test_programs.py \
 	%D%/test_rights.py \
 	%D%/test_secrets.py \
 	%D%/test_space.py \
 	%D%/test_times.py \
+	%D%/test_together.py \
 	%D%/test_trees.py
 dist_check_SCRIPTS += $(FS_TESTS)
 TESTS += $(FS_TESTS)
