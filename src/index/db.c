@@ -265,7 +265,7 @@ void index_close(struct index *ix)
 	mem_free(ix);
 }
 
-int index_commit(struct index *ix)
+int index_write(struct index *ix)
 {
 	auto_query struct query q = QUERY_INIT;
 	int err;
@@ -277,10 +277,29 @@ int index_commit(struct index *ix)
 	err = query_run(&q);
 	if (err < 0)
 		return err;
-	err = vfs_sync(ix->vfs);
+	err = vfs_seal(ix->vfs);
 	if (err < 0)
 		return index_fail(ix, err);
 	return transaction_begin(ix);
+}
+
+int index_fsync(struct index *ix)
+{
+	return vfs_fsync(ix->vfs);
+}
+
+int index_synced(struct index *ix, int fsynced)
+{
+	int err = vfs_synced(ix->vfs, fsynced);
+
+	return err < 0 ? index_fail(ix, err) : 0;
+}
+
+int index_commit(struct index *ix)
+{
+	int err = index_write(ix);
+
+	return err < 0 ? err : index_synced(ix, index_fsync(ix));
 }
 
 int index_allow_spill(struct index *ix, bool yes)

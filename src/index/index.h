@@ -59,7 +59,14 @@ struct index_options {
 int index_open(const struct index_options *opts, struct index **ret) must_check;
 /* Uncommitted changes are lost unless index_commit came last. */
 void index_close(struct index *ix);
-/* COMMIT, fsync of the file, and a new transaction. */
+/*
+ * COMMIT and a new transaction; the file is durable after an fsync, which alone
+ * needs no lock, while no spill is allowed and nothing else is written; its
+ * result is told to index_synced.  index_commit: all three.
+ */
+int index_write(struct index *ix) must_check;
+int index_fsync(struct index *ix) must_check;
+int index_synced(struct index *ix, int fsynced) must_check;
 int index_commit(struct index *ix) must_check;
 /*
  * May pages be written before a commit?  Off at open.  See architecture:

@@ -308,7 +308,7 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 len)
 	return SQLITE_OK;
 }
 
-/* With synchronous=OFF it is never called; vfs_sync does its work. */
+/* With synchronous=OFF it is never called; vfs_fsync does its work. */
 static int file_sync(sqlite3_file *file, int flags)
 {
 	(void)file;
@@ -599,22 +599,33 @@ static int fill_holes(struct vfs *v)
 	return 0;
 }
 
-int vfs_sync(struct vfs *v)
+int vfs_seal(struct vfs *v)
 {
 	int err = v->error;
 
-	if (v->fd < 0 && err == 0)
-		return 0;
-	if (err == 0)
+	if (v->fd >= 0 && err == 0)
 		err = fill_holes(v);
-	if (err == 0) {
-		block_soon();
-		err = v->env->ops->fsync(v->env, v->fd);
-	}
-	if (err < 0) {
+	if (err < 0)
 		vfs_stop(v, err);
-		return err;
+	return err;
+}
+
+int vfs_fsync(struct vfs *v)
+{
+	if (v->fd < 0)
+		return 0;
+	block_soon();
+	return v->env->ops->fsync(v->env, v->fd);
+}
+
+int vfs_synced(struct vfs *v, int fsynced)
+{
+	if (fsynced < 0) {
+		vfs_stop(v, fsynced);
+		return fsynced;
 	}
+	if (v->fd < 0)
+		return 0;
 	v->n_synced = v->n_pages;
 	if (v->written_bytes > 0)
 		memset(v->written, 0, v->written_bytes);

@@ -17,7 +17,7 @@
  * A page that does not open makes the file bad.  So does one of zeros, unless
  * it lies beyond what was last synced and was not written since: SQLite leaves
  * holes where it frees a page before writing it, and may read them back.
- * vfs_sync seals them, so that between two transactions there are none.
+ * vfs_seal seals them, so that between two transactions there are none.
  */
 #ifndef COFFER_INDEX_VFS_PRIV_H
 #define COFFER_INDEX_VFS_PRIV_H
@@ -51,7 +51,13 @@ void vfs_stop(struct vfs *v, int err);
 
 /* Whole pages in the file. */
 uint64_t vfs_pages(const struct vfs *v);
-/* After a COMMIT: every page of the file is sealed and durable on return. */
-int vfs_sync(struct vfs *v) must_check;
+/*
+ * After a COMMIT: every page of the file is sealed; then durable, which needs no
+ * lock if no page is written meanwhile; and what came of that.  An error is
+ * vfs_state's.
+ */
+int vfs_seal(struct vfs *v) must_check;
+int vfs_fsync(struct vfs *v) must_check;
+int vfs_synced(struct vfs *v, int fsynced) must_check;
 
 #endif

@@ -58,7 +58,7 @@ struct commit {
 	uint64_t generation;	/* of the index */
 	uint64_t session;
 	uint64_t index_frame;	/* the last one a clean index holds */
-	bool is_index_clean;	/* as the marks on disk say */
+	atomic_bool is_index_clean; /* as the marks on disk say */
 	atomic_bool is_marked_unclean; /* nothing may mark it clean again */
 	uint64_t own_seq;	/* own segments published */
 	uint64_t sealed_seq;	/* own segments sealed; those above own_seq
@@ -140,6 +140,9 @@ int marks_unclean(struct commit *c) must_check;
 /* Commits the index and marks it clean.  cut_lock held; no call can be made
  * any more. */
 int marks_clean(struct commit *c) must_check;
+/* The same while calls are made, if everything is published; a call that comes
+ * waits while pages are written, not for the disk.  is_busy held, no lock. */
+int marks_clean_idle(struct commit *c) must_check;
 
 /* ---- publish.c: is_busy held, no lock ---- */
 int publish_all(struct commit *c) must_check;

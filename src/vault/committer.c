@@ -26,6 +26,12 @@
 #define RETRY_LAST_NS SECONDS(300)
 #define RECEIVE_INTERVAL_NS SECONDS(10)
 #define ACK_INTERVAL_NS SECONDS(3600)
+/* So long after the last change, and without any call for as long as between
+ * two looks, the index is made clean; a vault that is read all the time waits
+ * for so many looks. */
+#define IDLE_NS SECONDS(10)
+#define IDLE_LOOK_NS SECONDS(1)
+#define IDLE_LOOKS 60u
 
 /* So much is published at once rather than later. */
 #define STAGE_PUBLISH_BYTES ((uint64_t)64 << 20)
@@ -266,6 +272,9 @@ struct schedule {
 	uint64_t retry_at; /* 0: the last publish went well */
 	uint64_t retry_ns; /* the wait after the next failure */
 	uint64_t cut_retry_at;
+	uint64_t idle_at;
+	uint64_t idle_calls; /* made until the last look */
+	unsigned n_looks;
 };
 
 static uint64_t cut_time(struct commit *c, const struct schedule *s)
@@ -293,6 +302,14 @@ static uint64_t publish_time(struct commit *c, const struct schedule *s)
 	return max_of(min_of(atomic_load(&c->last_change) + PUBLISH_QUIET_NS,
 			     since + PUBLISH_LATEST_NS),
 		      s->retry_at);
+}
+
+static uint64_t idle_time(struct commit *c, const struct schedule *s)
+{
+	if (atomic_load(&c->is_index_clean) || !c->v->journal ||
+	    atomic_load(&c->v->is_read_only))
+		return UINT64_MAX;
+	return max_of(atomic_load(&c->last_change) + IDLE_NS, s->idle_at);
 }
 
 static void publish_now(struct commit *c, struct schedule *s)
@@ -338,6 +355,27 @@ static void receive_now(struct commit *c, struct schedule *s)
 	s->receive_at = clock_mono_ns() + RECEIVE_INTERVAL_NS;
 }
 
+/* A call that comes just then waits for the pages to be written, some tens of
+ * milliseconds: none should. */
+static void idle_now(struct commit *c, struct schedule *s)
+{
+	uint64_t calls = atomic_load(&c->v->n_calls);
+	bool is_quiet = calls == s->idle_calls;
+	int r;
+
+	s->idle_calls = calls;
+	s->idle_at = clock_mono_ns() + IDLE_LOOK_NS;
+	if (!is_quiet && ++s->n_looks < IDLE_LOOKS)
+		return;
+	s->n_looks = 0;
+	s->idle_at = clock_mono_ns() + IDLE_NS;
+	commit_enter_busy(c);
+	r = marks_clean_idle(c);
+	commit_leave_busy(c);
+	if (r < 0)
+		diag_err(DIAG_WARNING, r, "writing the index");
+}
+
 static uint64_t wakes(struct commit *c)
 {
 	lock_take(&c->lock);
@@ -351,7 +389,7 @@ static bool wait_for_work(struct commit *c, const struct schedule *s)
 {
 	uint64_t seen = wakes(c);
 	uint64_t at = min_of(min_of(cut_time(c, s), publish_time(c, s)),
-			     s->receive_at);
+			     min_of(s->receive_at, idle_time(c, s)));
 	bool go_on;
 
 	/* What came while it was computed may change it. */
@@ -369,6 +407,7 @@ static void *committer(void *arg)
 	struct schedule s = {
 		.receive_at = clock_mono_ns() + RECEIVE_INTERVAL_NS,
 		.retry_ns = RETRY_FIRST_NS,
+		.idle_at = clock_mono_ns() + IDLE_NS,
 	};
 
 	while (wait_for_work(c, &s)) {
@@ -380,6 +419,8 @@ static void *committer(void *arg)
 			cut_now(c, &s);
 		if (s.receive_at <= now)
 			receive_now(c, &s);
+		else if (idle_time(c, &s) <= now)
+			idle_now(c, &s);
 	}
 	return NULL;
 }

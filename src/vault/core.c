@@ -42,6 +42,9 @@ int core_enter(struct vault *v, bool change)
 		return ERR_READ_ONLY;
 	rwlock_take_shared(&v->session);
 	lock_take(&v->index_lock);
+	/* By one at a time: no need for more than that. */
+	atomic_store_explicit(&v->n_calls, v->n_calls + 1,
+			      memory_order_relaxed);
 	int r = core_index_state(v);
 	/* At opening it is made anew. */
 	if (r < 0 && v->is_opened)

@@ -68,6 +68,7 @@ struct vault {
 	struct rwlock session;	 /* the gate */
 	struct lock index_lock;	 /* guards index, nodes, oplog, counters */
 	struct index *index;	 /* index_lock */
+	_Atomic uint64_t n_calls; /* entered so far */
 	struct node_cache *nodes; /* index_lock */
 	struct oplog oplog;	 /* index_lock */
 	struct key name_key;	 /* of the directory cookies */

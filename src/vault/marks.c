@@ -3,14 +3,18 @@
  * (vault-format/11-local.md). */
 #include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/mem.h"
 #include "vault/commit_priv.h"
+#include "vault/content_priv.h"
 #include "vault/core_state.h"
 #include "vault/held.h"
 
 /* Fixed fields and as many heads as a version vector has. */
 #define MARKS_BYTES_MAX (4096u + (SEGMENT_MAX_WRITERS + 1u) * 48u)
+
+#define SPARE_BYTES ((uint64_t)16 << 20)
 
 int marks_now(struct commit *c, struct buf *ret)
 {
@@ -72,7 +76,24 @@ int marks_unclean(struct commit *c)
 	return r;
 }
 
-static int commit_index(struct commit *c)
+/* ---------------------------------------------------------------- clean */
+
+/* Inodes that linger have rows that no operation tells of; operations that are
+ * in no frame would be lost.  The next opening rebuilds then. */
+static bool may_be_clean(struct commit *c)
+	LOCK_ATTR_(requires_capability(c->v->index_lock))
+{
+	struct vault *v = c->v;
+	bool yes = !c->is_marked_unclean && !held_any_lingers(v);
+
+	for (const struct oplog_piece *p = v->oplog.first; yes && p; p = p->next)
+		yes = p->in_frame || p->n_ops == 0;
+	return yes;
+}
+
+/* What the index has goes into its file: 1; 0: that may not be.  From here on
+ * nothing may be written to it. */
+static int write_index(struct commit *c)
 {
 	struct vault *v = c->v;
 	int r;
@@ -80,46 +101,129 @@ static int commit_index(struct commit *c)
 	lock_take(&v->index_lock);
 	r = core_index_state(v);
 	if (r == 0)
+		r = may_be_clean(c);
+	if (r > 0) {
 		r = core_state_save(v);
-	if (r == 0)
-		r = node_cache_flush(v->nodes);
-	if (r == 0)
-		r = index_commit(v->index);
-	/* Nothing may be written from here on. */
-	if (r == 0)
-		r = index_allow_spill(v->index, false);
+		if (r == 0)
+			r = node_cache_flush(v->nodes);
+		if (r == 0)
+			r = index_write(v->index);
+		if (r == 0)
+			r = index_allow_spill(v->index, false);
+		r = r < 0 ? r : 1;
+	}
 	lock_drop(&v->index_lock);
 	return r;
 }
 
-/* Inodes that linger have rows that no operation tells of; operations that are
- * in no frame would be lost.  The next opening rebuilds then. */
-static bool may_be_clean(struct commit *c)
+static int sync_index(struct commit *c)
 {
 	struct vault *v = c->v;
-	bool yes;
+	int r = index_fsync(v->index);
 
 	lock_take(&v->index_lock);
-	yes = !c->is_marked_unclean && !held_any_lingers(v);
-	for (const struct oplog_piece *p = v->oplog.first; yes && p; p = p->next)
-		yes = p->in_frame || p->n_ops == 0;
+	r = index_synced(v->index, r);
 	lock_drop(&v->index_lock);
-	return yes;
+	return r;
+}
+
+static int mark_clean(struct commit *c)
+{
+	int r;
+
+	c->is_index_clean = true;
+	c->index_frame = journal_next_number(c->v->journal) - 1;
+	r = marks_write(c);
+	if (r < 0)
+		c->is_index_clean = false;
+	return r;
 }
 
 int marks_clean(struct commit *c)
 {
 	int r;
 
-	if (c->is_index_clean || c->state.dirfd < 0 || !may_be_clean(c))
+	if (c->is_index_clean || c->state.dirfd < 0)
 		return 0;
-	r = commit_index(c);
+	r = write_index(c);
+	if (r <= 0)
+		return r;
+	r = sync_index(c);
+	return r < 0 ? r : mark_clean(c);
+}
+
+/* ---------------------------------------------------------------- idle */
+
+/* Everything is in segments, and nothing is on its way there. */
+static bool is_all_published(struct commit *c)
+{
+	struct pool *p = &c->v->content->pool;
+	bool yes = atomic_load(&c->dirty_since) == 0 &&
+		   atomic_load(&c->unpublished_since) == 0 &&
+		   file_count_dirty(&c->v->content->files) == 0 &&
+		   c->own_seq == c->sealed_seq && c->n_packs == 0 &&
+		   !c->taken.is_set;
+
+	lock_take(&p->lock);
+	yes &= p->n_packs == 0;
+	lock_drop(&p->lock);
+	lock_take(&c->v->index_lock);
+	yes &= c->v->oplog.n_unsealed == 0;
+	lock_drop(&c->v->index_lock);
+	return yes;
+}
+
+/* Room for all that may be changed in memory, twice: an index that cannot be
+ * written is lost, and it was no use to hurry. */
+static bool has_room(struct commit *c)
+{
+	struct env *env = c->v->env;
+	struct statvfs st;
+	uint64_t need = 0;
+
+	if (env->ops->statvfs(env, c->state.dirfd, &st) < 0)
+		return false;
+	lock_take(&c->v->index_lock);
+	need = 2 * index_cache_bytes(c->v->index) + SPARE_BYTES;
+	lock_drop(&c->v->index_lock);
+	return (uint64_t)st.f_bavail >= need / st.f_frsize;
+}
+
+/* Meanwhile nothing was cut, so that the file is what the frames tell of. */
+static int mark_if_same(struct commit *c, uint64_t next_frame)
+{
+	int r;
+
+	if (journal_next_number(c->v->journal) == next_frame)
+		return mark_clean(c);
+	lock_take(&c->v->index_lock);
+	r = index_allow_spill(c->v->index, true);
+	lock_drop(&c->v->index_lock);
+	return r;
+}
+
+int marks_clean_idle(struct commit *c)
+{
+	struct vault *v = c->v;
+	uint64_t next_frame = 0;
+	int r = 0;
+
+	if (!v->journal || atomic_load(&v->is_read_only))
+		return 0;
+	lock_take(&v->cut_lock);
+	if (!c->is_index_clean && is_all_published(c) && has_room(c)) {
+		r = write_index(c);
+		next_frame = journal_next_number(v->journal);
+	}
+	lock_drop(&v->cut_lock);
+	if (r <= 0)
+		return r;
+	/* Nobody waits for this. */
+	r = sync_index(c);
 	if (r < 0)
 		return r;
-	c->is_index_clean = true;
-	c->index_frame = journal_next_number(c->v->journal) - 1;
-	r = marks_write(c);
-	if (r < 0)
-		c->is_index_clean = false;
+	lock_take(&v->cut_lock);
+	r = mark_if_same(c, next_frame);
+	lock_drop(&v->cut_lock);
 	return r;
 }

@@ -33,6 +33,11 @@ tests_unit_test_commit_SOURCES = %D%/test_commit.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
 tests_unit_test_commit_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_idle
+tests_unit_test_idle_SOURCES = %D%/test_idle.c $(COMMIT_FIXTURE) \
+	%D%/fault_env.c %D%/fault_env.h
+tests_unit_test_idle_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_receive
 tests_unit_test_receive_SOURCES = %D%/test_receive.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
