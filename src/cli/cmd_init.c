@@ -94,14 +94,14 @@ static int check_place(const char *path)
 static int report_json(const struct vault_options *opts)
 {
 	struct json j = JSON_INIT(stdout);
-	struct vault_peek peek;
-	int r = vault_peek(opts, &peek);
+	struct uuid uuid;
+	int r = vault_peek_uuid(opts, &uuid);
 
 	if (r < 0)
 		return open_tell("examine", opts, r, "its header VAULT");
 	json_object(&j, NULL);
 	json_text(&j, "vault", opts->path);
-	json_hex(&j, "uuid", peek.uuid.b, sizeof(peek.uuid.b));
+	json_hex(&j, "uuid", uuid.b, sizeof(uuid.b));
 	json_text(&j, "recovery_file", recovery_file);
 	json_end_object(&j);
 	putchar('\n');

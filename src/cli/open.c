@@ -57,10 +57,10 @@ static int tell_absent(const char *doing, const char *path)
 static int tell_in_use(const char *doing, const struct vault_options *opts)
 {
 	auto_mounted struct mounted m = MOUNTED_INIT;
-	struct vault_peek peek;
+	struct uuid uuid;
 
-	if (vault_peek(opts, &peek) == 0 &&
-	    mounted_find_uuid(&peek.uuid, &m) == 1) {
+	if (vault_peek_uuid(opts, &uuid) == 0 &&
+	    mounted_find_uuid(&uuid, &m) == 1) {
 		if (m.status.mount.closing)
 			return fail_code(EXIT_IN_USE,
 					 "cannot %s %s: it is being unmounted "
@@ -196,14 +196,12 @@ int open_tell(const char *doing, const struct vault_options *opts, int err,
 
 int open_peek(const struct vault_options *opts, struct uuid *ret_uuid)
 {
-	struct vault_peek peek;
 	int r = crypto_start();
 
 	if (r == 0)
-		r = vault_peek(opts, &peek);
+		r = vault_peek_uuid(opts, ret_uuid);
 	if (r < 0)
 		return open_tell("open", opts, r, "its header VAULT");
-	*ret_uuid = peek.uuid;
 	return EXIT_DONE;
 }
 

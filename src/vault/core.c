@@ -118,9 +118,15 @@ void core_changed(struct vault *v, uint64_t ino, const uint8_t *name,
 	lock_take(&v->changed_lock);
 	vault_changed_fn *fn = v->changed;
 	void *arg = v->changed_arg;
+	v->n_changing += fn != NULL;
 	lock_drop(&v->changed_lock);
-	if (fn)
-		fn(arg, ino, name, name_len);
+	if (!fn)
+		return;
+	fn(arg, ino, name, name_len);
+	lock_take(&v->changed_lock);
+	if (--v->n_changing == 0)
+		cond_broadcast(&v->changed_over);
+	lock_drop(&v->changed_lock);
 }
 
 void vault_set_changed(struct vault *v, vault_changed_fn *fn, void *arg)
@@ -128,6 +134,8 @@ void vault_set_changed(struct vault *v, vault_changed_fn *fn, void *arg)
 	lock_take(&v->changed_lock);
 	v->changed = fn;
 	v->changed_arg = arg;
+	while (v->n_changing > 0)
+		cond_wait(&v->changed_over, &v->changed_lock);
 	lock_drop(&v->changed_lock);
 }
 

@@ -100,8 +100,9 @@ struct vault {
 	struct content *content;
 	struct commit *commit;
 
-	/* LOCK_LEAF */
-	struct lock changed_lock;
+	struct lock changed_lock; /* LOCK_LEAF; guards what follows */
+	struct cond changed_over; /* n_changing fell to 0 */
+	unsigned n_changing;
 	vault_changed_fn *changed;
 	void *changed_arg;
 };

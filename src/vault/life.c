@@ -40,6 +40,7 @@ int life_new(const struct vault_options *opts, struct vault **ret)
 	rwlock_init(&v->session, LOCK_SESSION);
 	lock_init(&v->index_lock, LOCK_INDEX, 0);
 	lock_init(&v->changed_lock, LOCK_LEAF, 0);
+	cond_init(&v->changed_over);
 	r = commit_new(v, &v->commit);
 	if (r < 0) {
 		life_free(v);
@@ -220,6 +221,7 @@ void life_free(struct vault *v)
 	secret_free(v->keys);
 	free_log(v);
 	mem_wipe(&v->name_key, sizeof(v->name_key));
+	cond_release(&v->changed_over);
 	lock_release(&v->changed_lock);
 	lock_release(&v->index_lock);
 	rwlock_release(&v->session);

@@ -35,6 +35,7 @@ struct opening {
 	const struct vault_credential *cred;
 	const char *what; /* where it failed; static */
 	uint8_t raw_header[VAULT_HEADER_BYTES];
+	bool made_state;
 	struct recovery recovery;
 };
 
@@ -70,11 +71,15 @@ static int open_statedir(struct opening *o, bool create)
 	o->what = "the state directory";
 	r = statedir_open(v->env, o->opts->state_path, &v->header.uuid, create,
 			  &o->c->state);
+	if (r < 0)
+		return r;
 	v->state_dirfd = o->c->state.dirfd;
 	v->lock_fd = o->c->state.lock_fd;
-	return r;
+	return 0;
 }
 
+/* State that is there is locked before a passphrase is tried; none is made for
+ * a vault that cannot be opened. */
 static int open_directories(struct opening *o)
 {
 	struct vault *v = o->v;
@@ -91,7 +96,6 @@ static int open_directories(struct opening *o)
 		r = ERR_NEWER;
 	if (r < 0 || o->opts->no_state)
 		return r;
-	/* Made only for who can unlock the vault. */
 	r = open_statedir(o, false);
 	return r == -ENOENT ? 0 : r;
 }
@@ -122,10 +126,6 @@ static int open_keys(struct opening *o)
 	if (r == 0)
 		r = unlock_derive(ring, &v->keys);
 	secret_free(ring);
-	if (r == 0 && o->c->state.dirfd < 0 && !o->opts->no_state)
-		r = open_statedir(o, true);
-	if (r == 0 && o->c->state.dirfd >= 0)
-		statedir_put_slot(&o->c->state, v->slot_opened);
 	return r;
 }
 
@@ -180,17 +180,24 @@ static int renew_writer(struct opening *o, bool leftovers)
 
 static int open_state(struct opening *o)
 {
-	bool leftovers = false;
-	int r;
+	bool leftovers = false, is_new = o->c->state.dirfd < 0;
+	int r = 0;
 
-	if (o->c->state.dirfd < 0) {
+	if (o->opts->no_state) {
 		life_be_read_only(o->v, "opened without a state directory");
 		return 0;
 	}
+	if (is_new)
+		r = open_statedir(o, true);
+	if (r < 0)
+		return r;
+	statedir_put_slot(&o->c->state, o->v->slot_opened);
 	o->what = "the state directory";
 	r = state_writer_load(o->c);
-	if (r == 0)
+	if (r == 0) {
+		o->made_state = is_new;
 		return renew_writer(o, false);
+	}
 	if (r < 0)
 		return r;
 	o->what = "the journal in the state directory";
@@ -537,6 +544,17 @@ static int open_all(struct opening *o)
 	return r < 0 ? r : settle(o);
 }
 
+/* State that was made for this opening knows nothing that the vault does not. */
+static void give_up(struct opening *o)
+{
+	struct vault *v = o->v;
+
+	/* Still locked: nobody else has begun to use it. */
+	if (o->made_state)
+		statedir_remove(v->env, o->opts->state_path, &v->header.uuid);
+	life_free(v);
+}
+
 int vault_open(const struct vault_options *opts,
 	       const struct vault_credential *cred, const char **ret_what,
 	       struct vault **ret)
@@ -559,7 +577,7 @@ int vault_open(const struct vault_options *opts,
 		r = vault_start_background(o.v);
 	if (r < 0) {
 		*ret_what = o.what;
-		life_free(o.v);
+		give_up(&o);
 		return r;
 	}
 	o.v->is_opened = true;

@@ -131,6 +131,20 @@ static int count_files(void *arg, const struct slot_file *f)
 	return 0;
 }
 
+int vault_peek_uuid(const struct vault_options *opts, struct uuid *ret)
+{
+	uint8_t raw[VAULT_HEADER_BYTES];
+	struct vault_header h;
+	struct env *env;
+	int fd, r = unlock_open_clear(opts, &env, &fd, raw, &h);
+
+	if (r < 0)
+		return r;
+	close_quietly(env, &fd);
+	*ret = h.uuid;
+	return 0;
+}
+
 int vault_peek(const struct vault_options *opts, struct vault_peek *ret)
 {
 	uint8_t raw[VAULT_HEADER_BYTES];

@@ -64,5 +64,8 @@ struct vault_peek {
 };
 int vault_peek(const struct vault_options *opts, struct vault_peek *ret)
 	must_check;
+/* The header alone. */
+int vault_peek_uuid(const struct vault_options *opts, struct uuid *ret)
+	must_check;
 
 #endif

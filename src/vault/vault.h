@@ -142,7 +142,7 @@ int vault_each_device(struct vault *v, vault_device_fn *fn, void *arg)
 
 /* Called when something another device did changed what the kernel may have
  * cached: an entry (name set) or an inode's data and attributes.  From a
- * thread without locks.  NULL takes it away. */
+ * thread without locks.  NULL takes it away and waits until it runs no more. */
 typedef void vault_changed_fn(void *arg, uint64_t ino, const uint8_t *name,
 			      uint16_t name_len);
 void vault_set_changed(struct vault *v, vault_changed_fn *fn, void *arg);

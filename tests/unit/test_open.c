@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,7 @@
 
 #include "commit_fixture.h"
 #include "tempdir.h"
+#include "vault/apply.h"
 #include "vault/care.h"
 
 static const struct device a = { "vault", "state", 0xa1, NULL,
@@ -498,6 +502,106 @@ START_TEST(a_changed_header_is_damage)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- nothing made */
+
+static int try_with(const char *path, const char *passphrase)
+{
+	auto_secret_buf struct secret_buf pass = SECRET_BUF_INIT;
+	const struct vault_credential cred = { .passphrase = &pass };
+	struct vault_options o;
+	const char *what = NULL;
+	struct vault *v = NULL;
+	struct device d = a;
+
+	d.vault = path;
+	d.state = "state-none";
+	ck_assert_int_eq(crypto_start(), 0);
+	ck_assert_int_eq(secret_buf_append(&pass, passphrase,
+					   strlen(passphrase)),
+			 0);
+	device_options(&d, &o);
+	return vault_open(&o, &cred, &what, &v);
+}
+
+START_TEST(an_opening_that_fails_makes_nothing)
+{
+	int before = tempdir_count();
+
+	ck_assert_int_eq(try_with("vault", "not this one"), ERR_WRONG_KEY);
+	ck_assert_int_eq(try_with("absent", "any"), -ENOENT);
+	ck_assert_int_eq(tempdir_count(), before);
+}
+END_TEST
+
+/* A log that breaks the rules of the format is found only with the keys. */
+START_TEST(an_opening_that_fails_late_takes_its_state_away)
+{
+	struct device other = a;
+	const char *what = NULL;
+	struct vault *v = device_open(&a);
+
+	put_file(v, "file", "1");
+	lock_take(&v->index_lock);
+	struct op op = { .type = OP_FEATURE, .feature = { .incompatible = 1 } };
+	ck_assert_int_eq(apply_new(v, &op), 0);
+	lock_drop(&v->index_lock);
+	device_close(v);
+	other.state = "state-other";
+	ck_assert_int_eq(device_try_open(&other, &v, &what), ERR_NEWER);
+	ck_assert_uint_eq(count_files("state-other", "", NULL, 0), 0);
+}
+END_TEST
+
+static atomic_bool in_callback, may_end;
+
+static void wait_in_callback(void *arg, uint64_t ino, const uint8_t *name,
+			     uint16_t name_len)
+{
+	atomic_uint *n_after = arg;
+
+	(void)ino;
+	(void)name;
+	(void)name_len;
+	atomic_store(&in_callback, true);
+	while (!atomic_load(&may_end))
+		sched_yield();
+	atomic_fetch_add(n_after, 1);
+}
+
+static void *change_something(void *v)
+{
+	core_changed(v, VAULT_ROOT_INO, NULL, 0);
+	return NULL;
+}
+
+static void *let_it_end(void *arg)
+{
+	(void)arg;
+	atomic_store(&may_end, true);
+	return NULL;
+}
+
+START_TEST(who_is_told_is_told_no_more_once_it_is_taken_away)
+{
+	struct vault *v = device_open(&a);
+	atomic_uint n_ended = 0;
+	pthread_t one, two;
+
+	vault_set_changed(v, wait_in_callback, &n_ended);
+	ck_assert_int_eq(pthread_create(&one, NULL, change_something, v), 0);
+	while (!atomic_load(&in_callback))
+		sched_yield();
+	ck_assert_int_eq(pthread_create(&two, NULL, let_it_end, NULL), 0);
+	vault_set_changed(v, NULL, NULL);
+	ck_assert_uint_eq(atomic_load(&n_ended), 1);
+	pthread_join(one, NULL);
+	pthread_join(two, NULL);
+	core_changed(v, VAULT_ROOT_INO, NULL, 0);
+	ck_assert_uint_eq(atomic_load(&n_ended), 1);
+	device_close(v);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("open");
@@ -531,6 +635,9 @@ int main(void)
 	tcase_add_test(t, a_vault_is_not_made_among_files);
 	tcase_add_test(t, what_is_no_vault_is_told);
 	tcase_add_test(t, a_changed_header_is_damage);
+	tcase_add_test(t, an_opening_that_fails_makes_nothing);
+	tcase_add_test(t, an_opening_that_fails_late_takes_its_state_away);
+	tcase_add_test(t, who_is_told_is_told_no_more_once_it_is_taken_away);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
