@@ -148,6 +148,8 @@ int marks_clean_idle(struct commit *c) must_check;
 int publish_all(struct commit *c) must_check;
 /* The same if there is anything to publish; a read-only vault: 0. */
 int publish_pending(struct commit *c) must_check;
+/* Looks for dead packs when it is time, and publishes if there are any. */
+int publish_dead(struct commit *c) must_check;
 /* Publishes sealed segments that stand in the journal's folder. */
 int publish_sealed(struct commit *c) must_check;
 

@@ -347,6 +347,8 @@ static void receive_now(struct commit *c, struct schedule *s)
 		r = receive(c, ACK_BACKGROUND_BYTES);
 	if (r == 0)
 		r = acknowledge(c);
+	if (r == 0)
+		r = publish_dead(c);
 	commit_leave_busy(c);
 	if (r < 0 && r != c->last_receive_err)
 		diag_err(DIAG_WARNING, r,

@@ -254,9 +254,12 @@ static int drop_if_due(struct commit *c)
 
 static int run(struct commit *c, int *ret_flushed)
 {
-	/* A full vault must not make the journal longer with every try. */
-	int r = finish(c);
+	/* What died since it was taken asks for no room. */
+	int r = pack_stage_discard(c);
 
+	/* A full vault must not make the journal longer with every try. */
+	if (r == 0)
+		r = finish(c);
 	if (r == 0)
 		r = drop_if_due(c);
 	if (r == 0)
@@ -282,6 +285,9 @@ int publish_all(struct commit *c)
 		lock_drop(&c->v->cut_lock);
 		(void)atomic_compare_exchange_strong(&c->unpublished_since,
 						     &unset, clock_mono_ns());
+		/* What frees room is not put off. */
+		if (r == -ENOSPC || r == -EDQUOT)
+			c->last_drop_ns = 0;
 		return diag_err(DIAG_WARNING, r, "publishing");
 	}
 	c->has_news = c->wants_ack = false;
@@ -295,6 +301,18 @@ int publish_pending(struct commit *c)
 	if (!c->v->journal || atomic_load(&c->v->is_read_only) || !is_needed(c))
 		return 0;
 	return publish_all(c);
+}
+
+int publish_dead(struct commit *c)
+{
+	int r;
+
+	if (!c->v->journal || atomic_load(&c->v->is_read_only) ||
+	    (c->last_drop_ns &&
+	     clock_mono_ns() - c->last_drop_ns < DROP_INTERVAL_NS))
+		return 0;
+	r = drop_log(c);
+	return r == 0 && c->dropped.len > 0 ? publish_all(c) : r;
 }
 
 int commit_publish(struct vault *v)

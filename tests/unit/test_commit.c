@@ -13,6 +13,7 @@
 #include "commit_fixture.h"
 #include "fault_env.h"
 #include "tempdir.h"
+#include "vault/care.h"
 #include "vault/commit_priv.h"
 #include "vault/file.h"
 
@@ -158,7 +159,54 @@ START_TEST(a_pack_with_something_alive_stays)
 }
 END_TEST
 
+START_TEST(a_vault_left_alone_looks_for_dead_packs_too)
+{
+	struct vault *v = device_open(&a);
+	struct commit *c = v->commit;
+	struct vault_gc_result g;
+
+	put_bytes(v, "file", 1, 800000);
+	put_file(v, "other", "text");
+	ck_assert_int_eq(vault_publish(v), 0);
+	remove_name(v, "file");
+	/* Too soon for another look. */
+	ck_assert_int_eq(vault_publish(v), 0);
+	ck_assert_uint_eq(n_packs(), 1);
+	commit_enter_busy(c);
+	ck_assert_int_eq(publish_dead(c), 0);
+	ck_assert_uint_eq(n_packs(), 1);
+	c->last_drop_ns = 0;
+	ck_assert_int_eq(publish_dead(c), 0);
+	commit_leave_busy(c);
+	ck_assert_uint_eq(n_packs(), 0);
+	ck_assert_int_eq(vault_gc(v, true, &g), 0);
+	ck_assert_uint_eq(g.n_dead_packs, 0);
+	ck_assert(has_text(v, "other", "text"));
+	device_close(v);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- failures */
+
+START_TEST(what_died_while_the_vault_was_full_asks_for_no_room)
+{
+	struct device f = a;
+	struct vault *v;
+
+	f.env = &faulty.env;
+	v = device_open(&f);
+	faulty.only_link = faulty.sticky = true;
+	faulty.error = -ENOSPC;
+	put_bytes(v, "one", 1, 300000);
+	faulty.nth = 1;
+	ck_assert_int_eq(vault_publish(v), -ENOSPC);
+	remove_name(v, "one");
+	faulty.has_failed = false;
+	ck_assert_int_eq(vault_publish(v), 0);
+	ck_assert_uint_eq(n_packs(), 0);
+	device_close(v);
+}
+END_TEST
 
 START_TEST(a_full_vault_delays_publishing_and_loses_nothing)
 {
@@ -505,6 +553,8 @@ int main(void)
 	tcase_add_test(t, a_part_overwritten_in_the_stage_leaves_the_rest);
 	tcase_add_test(t, a_dead_pack_is_dropped);
 	tcase_add_test(t, a_pack_with_something_alive_stays);
+	tcase_add_test(t, a_vault_left_alone_looks_for_dead_packs_too);
+	tcase_add_test(t, what_died_while_the_vault_was_full_asks_for_no_room);
 	tcase_add_test(t, a_full_vault_delays_publishing_and_loses_nothing);
 	tcase_add_test(t, a_publish_cut_short_is_repeated);
 	tcase_add_test(t, a_stranger_under_the_name_is_kept_and_replaced);
