@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/mounted.h"
 #include "cli/open.h"
 #include "cli/units.h"
 #include "vault/care.h"
@@ -55,25 +57,56 @@ static void put_result(const char *path, const struct vault_gc_result *g)
 	putchar('\n');
 }
 
-static int run(struct cli *cli)
+static void tell_result(const struct cli *cli, const struct vault_gc_result *g)
+{
+	if (cli->json)
+		put_result(cli->operands[0], g);
+	else if (!cli->quiet)
+		print_result(g);
+}
+
+static int collect_mounted(const struct cli *cli, const struct mounted *m)
+{
+	struct vault_gc_result result = { 0 };
+	auto_free char *text = NULL;
+	int code = EXIT_DONE;
+	int r = mounted_gc(m, dry_run, &result, &code, &text);
+
+	if (r < 0)
+		return fail_err(r, "cannot reach the daemon of %s",
+				m->status.mount.mountpoint);
+	if (code != EXIT_DONE)
+		return fail_code(code, "cannot collect in %s: %s",
+				 m->status.mount.vault_path, text);
+	tell_result(cli, &result);
+	return EXIT_DONE;
+}
+
+static int collect_unmounted(const struct cli *cli)
 {
 	struct vault_options opts = open_options(cli, cli->operands[0]);
 	struct vault_gc_result result = { 0 };
 	struct vault *v;
-	int r, code = open_refuse_mounted("collect in", opts.path, NULL);
+	int r, code = open_vault(cli, &opts, &v);
 
-	if (code == EXIT_DONE)
-		code = open_vault(cli, &opts, &v);
 	if (code != EXIT_DONE)
 		return code;
 	r = vault_gc(v, dry_run, &result);
 	if (r < 0)
 		code = open_tell("collect in", &opts, r, NULL);
-	else if (cli->json)
-		put_result(opts.path, &result);
-	else if (!cli->quiet)
-		print_result(&result);
+	else
+		tell_result(cli, &result);
 	return open_close(v, opts.path, code);
+}
+
+static int run(struct cli *cli)
+{
+	auto_mounted struct mounted m = MOUNTED_INIT;
+	int r = mounted_find(cli->operands[0], &m);
+
+	if (r < 0)
+		return fail_err(r, "cannot find the mounted vaults");
+	return r == 1 ? collect_mounted(cli, &m) : collect_unmounted(cli);
 }
 
 static const struct cli_option options[] = {
@@ -83,7 +116,7 @@ static const struct cli_option options[] = {
 
 const struct cli_command cmd_gc = {
 	.name = "gc",
-	.operands = "VAULT",
+	.operands = "VAULT|MOUNTPOINT",
 	.summary = "Remove now what holds nothing in use any more.",
 	.groups = CLI_JSON | CLI_UNLOCK | CLI_RECOVERY | CLI_STATE,
 	.min_operands = 1,

@@ -288,6 +288,24 @@ static void answer_sync(struct control *c, int fd)
 	send_done(fd, exit_code_of(r), r < 0 ? err_text(r) : "");
 }
 
+static void answer_gc(struct control *c, int fd, bool dry_run)
+{
+	auto_buf struct buf b = BUF_INIT(CONTROL_ANSWER_MAX);
+	struct vault_gc_result result;
+	int r;
+
+	if (!begin_use(c)) {
+		send_done(fd, EXIT_IN_USE, "it is being unmounted");
+		return;
+	}
+	r = vault_gc(c->vault, dry_run, &result);
+	end_use(c);
+	if (r == 0)
+		control_put_gc(&b, &result);
+	control_put_done(&b, exit_code_of(r), r < 0 ? err_text(r) : "");
+	send_buf(fd, &b);
+}
+
 /* Until the end, or until nobody waits any more. */
 static void answer_wait(struct control *c, int fd)
 {
@@ -353,6 +371,10 @@ static void answer(struct control *c, int fd)
 		answer_status(c, fd);
 	else if (strcmp(line, "sync") == 0)
 		answer_sync(c, fd);
+	else if (strcmp(line, "gc") == 0)
+		answer_gc(c, fd, false);
+	else if (strcmp(line, "gc dry") == 0)
+		answer_gc(c, fd, true);
 	else if (strcmp(line, "wait") == 0)
 		answer_wait(c, fd);
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The control socket of a mounted vault, served by threads of its daemon: how
- * `coffer status', `sync' and `umount' talk to it (cli/control_text.h).
+ * `coffer status', `sync', `gc' and `umount' talk to it (cli/control_text.h).
  *
  * It stands in a directory only its user may enter, is 0600, and answers only
  * that user and root.  Its name is <uuid>.<pid>.sock, so no two mounts share

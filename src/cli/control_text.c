@@ -159,6 +159,32 @@ void control_put_device(struct buf *b, const struct vault_device *d)
 	buf_put_u8(b, '\n');
 }
 
+/* Of struct vault_gc_result; several_devices is told as a number too. */
+static const struct {
+	const char *key;
+	size_t offset;
+} gc_fields[] = {
+	{ "gc_packs", offsetof(struct vault_gc_result, n_packs) },
+	{ "gc_dead_packs", offsetof(struct vault_gc_result, n_dead_packs) },
+	{ "gc_removed_packs", offsetof(struct vault_gc_result, n_removed) },
+	{ "gc_live_bytes", offsetof(struct vault_gc_result, live_bytes) },
+	{ "gc_dead_bytes", offsetof(struct vault_gc_result, dead_bytes) },
+	{ "gc_removed_bytes",
+	  offsetof(struct vault_gc_result, removed_bytes) },
+};
+#define GC_SEVERAL_KEY "gc_several_devices"
+
+void control_put_gc(struct buf *b, const struct vault_gc_result *g)
+{
+	for (size_t i = 0; i < array_len(gc_fields); i++) {
+		uint64_t n;
+
+		memcpy(&n, (const char *)g + gc_fields[i].offset, sizeof(n));
+		control_put_u64(b, gc_fields[i].key, n);
+	}
+	control_put_u64(b, GC_SEVERAL_KEY, g->several_devices);
+}
+
 /* ---------------------------------------------------------------- reading */
 
 static int hex_digit(char c)
@@ -292,6 +318,11 @@ static int take_number(const char *key, const char *value,
 			memcpy((char *)&to->vault + control_fields[i].offset,
 			       &n, sizeof(n));
 	}
+	for (size_t i = 0; i < array_len(gc_fields); i++) {
+		if (strcmp(key, gc_fields[i].key) == 0)
+			memcpy((char *)&to->gc + gc_fields[i].offset, &n,
+			       sizeof(n));
+	}
 	if (strcmp(key, "pid") == 0)
 		to->mount.pid = n;
 	else if (strcmp(key, "since_ms") == 0)
@@ -304,6 +335,8 @@ static int take_number(const char *key, const char *value,
 		to->vault.newest_epoch = (uint32_t)n;
 	else if (strcmp(key, "key_slots") == 0)
 		to->vault.n_slots = (uint32_t)n;
+	else if (strcmp(key, GC_SEVERAL_KEY) == 0)
+		to->gc.several_devices = n;
 	return 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What a daemon and its clients say over the control socket: lines of at most
- * CONTROL_LINE_MAX bytes.  A request is one line: "status", "sync" or "wait".
- * An answer is lines "key value" (status only), then "done CODE TEXT" with an
- * exit code and the line for the user, if any.  In values every byte but the
+ * CONTROL_LINE_MAX bytes.  A request is one line: "status", "sync", "gc",
+ * "gc dry" or "wait".  An answer is lines "key value" (status and gc), then
+ * "done CODE TEXT" with an exit code and the line for the user, if any.  In values every byte but the
  * printable ASCII characters without `%' is written as %XX.
  */
 #ifndef COFFER_CLI_CONTROL_TEXT_H
@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "vault/care.h"
 #include "vault/vault.h"
 
 /* A path of PATH_MAX bytes, all of them escaped, and its key. */
@@ -31,13 +32,14 @@ struct control_mount {
 	bool closing; /* a client's: unmounted, but still publishing */
 };
 
-/* A whole answer to "status". */
+/* A whole answer. */
 struct control_status {
 	struct control_mount mount;
 	bool has_vault; /* the fields below are known */
 	struct vault_status vault;
 	struct vault_device *devices; /* owned */
 	size_t n_devices;
+	struct vault_gc_result gc; /* of "gc" */
 };
 
 #define CONTROL_STATUS_INIT                                                    \
@@ -65,6 +67,7 @@ void control_put_done(struct buf *b, int code, const char *text);
 void control_put_mount(struct buf *b, const struct control_mount *m,
 		       bool closing);
 void control_put_vault(struct buf *b, const struct vault_status *v);
+void control_put_gc(struct buf *b, const struct vault_gc_result *g);
 void control_put_device(struct buf *b, const struct vault_device *d);
 
 /* One line of an answer, without its end, taken apart in place.  1: it was the

@@ -191,6 +191,18 @@ int mounted_sync(const struct mounted *m, int *ret_code, char **ret_text)
 	return r;
 }
 
+int mounted_gc(const struct mounted *m, bool dry_run,
+	       struct vault_gc_result *ret, int *ret_code, char **ret_text)
+{
+	struct control_status answer = CONTROL_STATUS_INIT;
+	int r = request(m, dry_run ? "gc dry" : "gc", 0, &answer, ret_code,
+			ret_text);
+
+	*ret = answer.gc;
+	control_status_release(&answer);
+	return r;
+}
+
 int mounted_wait_begin(const struct mounted *m, struct mounted_wait *ret)
 {
 	struct mounted_wait w = { .fd = -1, .pid_fd = -1 };

@@ -200,12 +200,29 @@ def test_a_second_mount_is_refused(box):
     subprocess.run(["cp", "-a", box.path("vault"), box.path("copy")],
                    check=True)
     box.fails(13, "mount", *UNLOCK, "copy", "second", says=mnt)
-    for args in (("check",), ("gc",), ("rebuild",), ("key", "add"),
+    for args in (("check",), ("rebuild",), ("key", "add"),
                  ("key", "change"), ("key", "remove")):
         more = ("abcd",) if args[-1] == "remove" else ()
         box.fails(13, *args, *UNLOCK, "vault", *more, says=["mounted", mnt])
     assert box.run("check", "--no-state", *UNLOCK, "vault").code == 0
     box.run("umount", "vault")
+
+
+def test_gc_of_a_mounted_vault_is_done_by_its_daemon(box):
+    box.vault()
+    mnt = box.mount()
+    with open(mnt + "/file", "wb") as f:
+        f.write(os.urandom(400000))
+    box.run("sync", "vault")
+    j = json.loads(box.run("gc", "-n", "--json", "vault").out)
+    assert (j["packs"], j["dead_packs"], j["dry_run"]) == (1, 0, True)
+    assert j["live_bytes"] >= 400000
+    os.unlink(mnt + "/file")
+    j = json.loads(box.run("gc", "--json", mnt).out)
+    assert (j["packs"], j["removed_packs"]) == (1, 1)
+    assert "0 packs" in box.run("gc", "--dry-run", mnt).out
+    box.run("umount", "vault")
+    assert box.run("check", "-d", *UNLOCK, "vault").code == 0
 
 
 def test_words_of_o_do_what_they_say(box):
