@@ -31,6 +31,7 @@ struct budget {
 	uint64_t n_pokes;     /* lock */
 	struct databuf *idle; /* lock; their pages stay faulted in */
 	unsigned n_idle;
+	unsigned max_idle;
 };
 
 void budget_init(struct budget *b, size_t hard_bytes, uint32_t big_bytes);
@@ -49,5 +50,9 @@ bool budget_has_room(const struct budget *b);
 void budget_wait(struct budget *b);
 /* Whoever waits looks again. */
 void budget_poke(struct budget *b);
+
+/* Nothing is written any more: gives back the memory that is kept for it, but
+ * for a little. */
+void budget_rest(struct budget *b);
 
 #endif

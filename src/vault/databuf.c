@@ -6,10 +6,6 @@
 
 #include "base/mem.h"
 
-/* Large buffers kept for the next writer: enough for a stream, whose chunks
- * leave in the order they came; their page faults are paid once. */
-#define IDLE_MAX 4u
-
 static struct databuf *take_idle(struct budget *b)
 {
 	struct databuf *d;
@@ -58,7 +54,7 @@ static bool keep_idle(struct budget *b, struct databuf *d)
 	bool kept;
 
 	lock_take(&b->lock);
-	kept = b->n_idle < IDLE_MAX;
+	kept = b->n_idle < b->max_idle;
 	if (kept) {
 		d->next = b->idle;
 		b->idle = d;

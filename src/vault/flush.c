@@ -211,8 +211,9 @@ void flush_aged(void *content)
 	atomic_store(&c->is_timer_set, false);
 	/* Errors are kept with the files. */
 	(void)!flush_dirty(c, &choice, always);
-	if (file_count_dirty(&c->files) > 0 &&
-	    !atomic_exchange(&c->is_timer_set, true))
+	if (file_count_dirty(&c->files) == 0)
+		budget_rest(&c->budget);
+	else if (!atomic_exchange(&c->is_timer_set, true))
 		workers_set_timer(c->workers, clock_mono_ns() + TICK_NS);
 }
 
