@@ -206,21 +206,47 @@ static void drop(struct pool *p, struct chunk *const *list, size_t n)
 	}
 }
 
-/* Claims up to SLICE chunks that only the pool names, after `order`. */
-static size_t claim_unnamed(struct pool *p, uint64_t order,
+/* Where a walk through the pool goes on: a reference; NULL: at the start. */
+static struct chunk *resume_locked(const struct pool *p, struct chunk *at,
+				   uint64_t order)
+	LOCK_ATTR_(requires_capability(p->lock))
+{
+	struct chunk *ch = p->first;
+
+	if (at && at->buf)
+		return at;
+	/* It has left the pool. */
+	while (ch && ch->order < order)
+		ch = ch->next;
+	return ch;
+}
+
+/*
+ * Claims up to SLICE chunks that only the pool names, from *at on, which it
+ * moves on to the next not looked at; NULL: there is none.  `order`: that of
+ * *at.
+ */
+static size_t claim_unnamed(struct pool *p, struct chunk **at, uint64_t *order,
 			    struct chunk *ret[static SLICE])
 {
+	struct chunk *from = *at, *ch;
 	size_t n = 0;
 
 	lock_take(&p->lock);
-	for (struct chunk *ch = p->first; ch && n < SLICE; ch = ch->next) {
-		if (ch->order <= order || ch->is_storing ||
-		    atomic_load(&ch->refs) > 1)
+	for (ch = resume_locked(p, from, *order); ch && n < SLICE;
+	     ch = ch->next) {
+		/* The pool's, and ours. */
+		unsigned own = ch == from ? 2 : 1;
+
+		if (ch->is_storing || atomic_load(&ch->refs) > own)
 			continue;
 		claim_locked(p, ch);
 		ret[n++] = ch;
 	}
+	*at = ch ? chunk_get(ch) : NULL;
+	*order = ch ? ch->order : 0;
 	lock_drop(&p->lock);
+	chunk_put(from);
 	return n;
 }
 
@@ -256,7 +282,7 @@ static int sort_dead(struct index *ix, struct chunk *list[static SLICE],
 int pool_discard_dead(struct content *c)
 {
 	struct pool *p = &c->pool;
-	struct chunk *list[SLICE];
+	struct chunk *list[SLICE], *at = NULL;
 	uint64_t order = 0;
 	size_t n, n_dead;
 	int r;
@@ -264,14 +290,13 @@ int pool_discard_dead(struct content *c)
 	do {
 		n_dead = 0;
 		lock_take(&c->v->index_lock);
-		n = claim_unnamed(p, order, list);
-		if (n > 0)
-			order = list[n - 1]->order;
+		n = claim_unnamed(p, &at, &order, list);
 		r = sort_dead(c->v->index, list, n, &n_dead);
 		pool_give_back(p, list + n_dead, n - n_dead);
 		drop(p, list, n_dead);
 		lock_drop(&c->v->index_lock);
-	} while (r == 0 && n == SLICE);
+	} while (r == 0 && at);
+	chunk_put(at);
 	return r;
 }
 

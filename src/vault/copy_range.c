@@ -12,7 +12,7 @@
 
 /* One call copies at most so much: the caller asks again. */
 #define COPY_BYTES_MAX ((uint64_t)1 << 30)
-#define COPY_RUNS_MAX 4096u
+#define COPY_RUNS_MAX 2048u
 /* What cannot be shared is read and written, so much at once. */
 #define COPY_BUF_BYTES ((size_t)1 << 20)
 
