@@ -6,6 +6,7 @@ import ctypes
 import errno
 import hashlib
 import json
+import mmap
 import os
 import random
 import sys
@@ -445,6 +446,38 @@ def test_quota(base):
     assert p.returncode == 2 and b"quota" in p.stderr, p
     report = v.check("--read-data")
     assert report["ok"] and report["damaged"] == 0, report
+
+
+def test_a_mapping_beyond_the_quota(base):
+    """msync and fsync tell; what had room is there."""
+    v = H.Vault(base, args=FAST)
+    size = 12 * MIB
+    with v.mounted(options=["quota=4M"]) as m:
+        with open(m.path + "/kept", "wb") as f:
+            f.write(b"kept" * KIB)
+            os.fsync(f.fileno())
+        with opened(m, "f") as (fd,):
+            os.ftruncate(fd, size)
+            told = []
+            area = mmap.mmap(fd, size)
+            for at in range(0, size, MIB):
+                area[at:at + MIB] = os.urandom(MIB)
+            for call in (area.flush, lambda: os.fsync(fd)):
+                try:
+                    call()
+                except OSError as e:
+                    told.append(e.errno)
+            assert told and set(told) <= {errno.EDQUOT, errno.EIO,
+                                          errno.ENOSPC}, told
+            area.close()
+        os.unlink(m.path + "/f")
+        # And there is room again.
+        with open(m.path + "/more", "wb") as f:
+            f.write(os.urandom(MIB))
+    with v.mounted() as m:
+        with open(m.path + "/kept", "rb") as f:
+            assert f.read() == b"kept" * KIB
+        assert os.stat(m.path + "/more").st_size == MIB
 
 
 if __name__ == "__main__":
