@@ -80,10 +80,9 @@ int marks_unclean(struct commit *c)
 
 /* Inodes that linger have rows that no operation tells of; operations that are
  * in no frame would be lost.  The next opening rebuilds then. */
-static bool may_be_clean(struct commit *c)
-	LOCK_ATTR_(requires_capability(c->v->index_lock))
+static bool may_be_clean(const struct commit *c, struct vault *v)
+	LOCK_ATTR_(requires_capability(v->index_lock))
 {
-	struct vault *v = c->v;
 	bool yes = !c->is_marked_unclean && !held_any_lingers(v);
 
 	for (const struct oplog_piece *p = v->oplog.first; yes && p; p = p->next)
@@ -101,7 +100,7 @@ static int write_index(struct commit *c)
 	lock_take(&v->index_lock);
 	r = core_index_state(v);
 	if (r == 0)
-		r = may_be_clean(c);
+		r = may_be_clean(c, v);
 	if (r > 0) {
 		r = core_state_save(v);
 		if (r == 0)
