@@ -12,6 +12,7 @@
 
 #include <check.h>
 
+#include "base/mem.h"
 #include "commit_fixture.h"
 #include "tempdir.h"
 #include "vault/apply.h"
@@ -502,6 +503,50 @@ START_TEST(a_changed_header_is_damage)
 }
 END_TEST
 
+static const struct {
+	off_t len;	   /* the header cut, or extended by zeros */
+	off_t at;	   /* where a byte is */
+	const char *byte;  /* another; NULL: none */
+	int expected;
+} judged[] = {
+	{ 0, 0, NULL, ERR_NOT_VAULT },
+	{ 7, 0, NULL, ERR_NOT_VAULT },
+	{ 128, 3, "x", ERR_NOT_VAULT },
+	{ 8, 0, NULL, ERR_DAMAGED },
+	{ 127, 0, NULL, ERR_DAMAGED },
+	{ 129, 0, NULL, ERR_DAMAGED },
+	{ 127, 8, "\2", ERR_DAMAGED }, /* major version */
+	{ 128, 8, "\2", ERR_NEWER },
+	{ 4000, 8, "\2", ERR_NEWER },
+	{ 128, 10, "\2", ERR_DAMAGED }, /* minor: only the MAC tells */
+	{ 128, 12, "\2", ERR_DAMAGED }, /* header length */
+	{ 129, 12, "\2", ERR_DAMAGED },
+	{ 128, 32, "\1", ERR_NEWER }, /* incompatible feature */
+	{ 129, 32, "\1", ERR_NEWER },
+	{ 128, 57, "\2", ERR_NEWER }, /* hash */
+	{ 128, 62, "\1", ERR_NEWER },
+	{ 128, 80, "\1", ERR_DAMAGED }, /* reserved */
+	{ 128, 96, "xyz", ERR_DAMAGED },
+};
+
+/* vault-format/04-header.md, A reader rejects. */
+START_TEST(a_header_is_judged_in_the_order_of_the_specification)
+{
+	struct vault *v = NULL;
+	const char *what = NULL;
+	int fd = openat(tempdir_fd(), "vault/VAULT", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, judged[_i].len), 0);
+	if (judged[_i].byte)
+		ck_assert_int_eq(pwrite(fd, judged[_i].byte, 1, judged[_i].at),
+				 1);
+	close(fd);
+	ck_assert_int_eq(device_try_open(&a, &v, &what), judged[_i].expected);
+	ck_assert_str_eq(what, "the header");
+}
+END_TEST
+
 /* ---------------------------------------------------------------- nothing made */
 
 static int try_with(const char *path, const char *passphrase)
@@ -635,6 +680,9 @@ int main(void)
 	tcase_add_test(t, a_vault_is_not_made_among_files);
 	tcase_add_test(t, what_is_no_vault_is_told);
 	tcase_add_test(t, a_changed_header_is_damage);
+	tcase_add_loop_test(
+		t, a_header_is_judged_in_the_order_of_the_specification, 0,
+		array_len(judged));
 	tcase_add_test(t, an_opening_that_fails_makes_nothing);
 	tcase_add_test(t, an_opening_that_fails_late_takes_its_state_away);
 	tcase_add_test(t, who_is_told_is_told_no_more_once_it_is_taken_away);

@@ -52,11 +52,14 @@ class Vault:
             raise Problem("not a vault: no file VAULT", self.top.path,
                           NOT_VAULT)
         where = self.top.where("VAULT")
-        data = self.top.read("VAULT", 8, 1 << 20)
-        if data[:8] == b"COFFERV1" and len(data) != HEADER_BYTES:
+        data = self.top.read("VAULT", 0, 1 << 20)
+        if data[:8] == b"COFFERV1" and len(data) < HEADER_BYTES:
             raise Problem("not of the size of a header", where)
         self._strangers(self.top, ("VAULT", "k", "w"))
-        self.header = wrap(where, Header, data)
+        # Another version's may be longer.
+        self.header = wrap(where, Header, data[:HEADER_BYTES])
+        if len(data) != HEADER_BYTES:
+            raise Problem("not of the size of a header", where)
         self.uuid = self.header.uuid
 
     def _keyring(self, slot_type, secret):
