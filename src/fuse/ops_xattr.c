@@ -13,6 +13,18 @@ static bool is_system(const char *name)
 	return strncmp(name, "system.", strlen("system.")) == 0;
 }
 
+static bool is_in_a_space(const char *name)
+{
+	static const char *const spaces[] = { "user.", "trusted.", "security.",
+					      "system." };
+
+	for (size_t i = 0; i < array_len(spaces); i++) {
+		if (strncmp(name, spaces[i], strlen(spaces[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * May the caller use this name?  The kernel has checked the name spaces
  * `trusted` and `security`, and that `user` stands at files and directories
@@ -27,6 +39,10 @@ static int check_name(fuse_req_t req, uint64_t ino, const char *name,
 
 	if (!s->how.answer_xattr)
 		return -ENOSYS;
+	if (!is_in_a_space(name))
+		return -EOPNOTSUPP;
+	if (!strchr(name, '.')[1])
+		return -EINVAL;
 	if (is_system(name))
 		return ops_is_acl(name) && ops_has_acls(s) ? 0 : -EOPNOTSUPP;
 	if (strncmp(name, "user.", strlen("user.")) == 0)

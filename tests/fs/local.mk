@@ -1,7 +1,9 @@
 # What must hold on a mount, with real programs.
 FS_TESTS = \
+	%D%/test_attributes.py \
 	%D%/test_calls.py \
 	%D%/test_large.py \
+	%D%/test_locks.py \
 	%D%/test_mmap.py \
 	%D%/test_positions.py \
 	%D%/test_programs.py \
