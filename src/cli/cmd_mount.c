@@ -80,10 +80,8 @@ static int tell_mountpoint(const struct cli *cli, int err, const char *reason)
 					 : "");
 	if (err == -EPERM)
 		return fail_code(EXIT_MOUNTPOINT,
-				 "cannot mount %s on %s: not permitted (for "
-				 "allow_other, /etc/fuse.conf needs "
-				 "user_allow_other)",
-				 vault, point);
+				 "cannot mount %s on %s: not permitted", vault,
+				 point);
 	return fail_err(err, "cannot mount %s on %s", vault, point);
 }
 
@@ -130,6 +128,19 @@ static int is_mounted_already(const struct uuid *uuid)
 	}
 }
 
+static int check_others(const struct cli *cli)
+{
+	const struct session_options *o = &words.session;
+
+	if ((!o->allow_other && !o->allow_root) || mountpoint_may_let_in())
+		return EXIT_DONE;
+	return fail_code(EXIT_MOUNTPOINT,
+			 "cannot mount %s with %s: for ordinary users "
+			 "/etc/fuse.conf has to say user_allow_other",
+			 cli->operands[0],
+			 o->allow_other ? "allow_other" : "allow_root");
+}
+
 /* All that can be known to fail before a passphrase is asked for. */
 static int check_before(const struct cli *cli, struct mounting *m,
 			const struct vault_options *opts)
@@ -148,6 +159,9 @@ static int check_before(const struct cli *cli, struct mounting *m,
 				     words.session.nonempty, &reason);
 	if (r < 0)
 		return tell_mountpoint(cli, r, reason);
+	r = check_others(cli);
+	if (r != EXIT_DONE)
+		return r;
 	/* The daemon leaves this directory. */
 	if (realpath(opts->path, resolved))
 		m->vault_path = mem_strdup(resolved);

@@ -110,6 +110,15 @@ int access_check_remove(const struct access_caller *c,
 	return 0;
 }
 
+int access_check_xattr(const struct access_caller *c,
+		       const struct vault_attr *attr, unsigned want)
+{
+	if (S_ISDIR(attr->mode) && access_is_sticky(attr) &&
+	    (want & ACCESS_WRITE) && !is_owner(c, attr))
+		return -EPERM;
+	return access_check(c, attr, want);
+}
+
 bool access_time_is_due(const struct vault_attr *attr, int64_t now_ns)
 {
 	return attr->atime_ns <= attr->mtime_ns ||

@@ -45,6 +45,12 @@ int access_check_remove(const struct access_caller *c,
 			const struct vault_attr *dir,
 			const struct vault_attr *victim) must_check;
 
+/* Attributes of `user` (xattr(7)): those of a sticky directory are for its
+ * owner to write.  -EPERM, -EACCES. */
+int access_check_xattr(const struct access_caller *c,
+		       const struct vault_attr *attr,
+		       unsigned want) must_check;
+
 /* Is removing a name from `dir` everybody's who may write there? */
 static inline bool access_is_sticky(const struct vault_attr *dir)
 {

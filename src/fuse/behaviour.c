@@ -22,16 +22,24 @@ struct behaviour behaviour_choose(const struct session_options *o, uid_t owner,
 	bool checks = daemon_checks(o, owner);
 	bool read_only = o->read_only || vault_read_only;
 	bool note_reads = o->relatime && !read_only;
+	double timeout_s = safe ? SAFE_TIMEOUT_S : LONG_TIMEOUT_S;
+	double negative_timeout_s = safe ? 0 : LONG_TIMEOUT_S;
+
+	/* The kernel knows no allow_root, but shows what it keeps to all. */
+	if (o->allow_root)
+		timeout_s = negative_timeout_s = 0;
 
 	return (struct behaviour){
-		.timeout_s = safe ? SAFE_TIMEOUT_S : LONG_TIMEOUT_S,
-		.negative_timeout_s = safe ? 0 : LONG_TIMEOUT_S,
+		.timeout_s = timeout_s,
+		.negative_timeout_s = negative_timeout_s,
 		.read_only = read_only,
 		.writeback = o->profile == SESSION_FAST,
 		.check_access = checks,
-		.answer_open = (checks && owner != 0) || note_reads,
+		.answer_open = (checks && owner != 0) || note_reads ||
+			       o->allow_root,
 		/* Skipped, the kernel keeps listings for good. */
-		.answer_opendir = safe || (checks && owner != 0) || note_reads,
+		.answer_opendir = safe || (checks && owner != 0) ||
+				  note_reads || o->allow_root,
 		.answer_flush = safe,
 		.answer_xattr = !o->no_xattr,
 		.note_reads = note_reads,

@@ -31,6 +31,8 @@ void init_choose(struct fuse_conn_info *conn, const struct init_wish *wish)
 	want(conn, FUSE_CAP_ATOMIC_O_TRUNC, wish->atomic_truncate);
 	want(conn, FUSE_CAP_WRITEBACK_CACHE, wish->writeback);
 	want(conn, FUSE_CAP_DONT_MASK, wish->apply_umask);
+	/* Of the root directory, which it made before it was told, Linux 6.18
+	 * keeps no list: who does not own it asks at each path. */
 	want(conn, FUSE_CAP_POSIX_ACL, wish->obey_acls);
 	want(conn, FUSE_CAP_CACHE_SYMLINKS, wish->keep_links);
 	want(conn, FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO, true);

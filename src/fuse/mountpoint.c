@@ -23,6 +23,9 @@
 /* Where libfuse looks first, and distributions put it. */
 #define FUSERMOUNT_PATH "/usr/bin/" FUSERMOUNT
 
+#define FUSE_CONF "/etc/fuse.conf"
+#define FUSE_CONF_BYTES ((size_t)64 << 10)
+
 /* Two paths of PATH_MAX bytes, each written as \\ooo, and numbers. */
 #define MOUNTINFO_LINE_BYTES ((size_t)64 << 10)
 
@@ -171,6 +174,43 @@ int mountpoint_check_fuse(const char **ret_reason)
 		return ERR_NO_DEVICE;
 	}
 	return 0;
+}
+
+/* A line of its own, with blanks around it and a comment after it. */
+bool mountpoint_conf_lets_in(const char *text)
+{
+	const char *word = "user_allow_other";
+
+	for (;;) {
+		text += strspn(text, " \t\n");
+		if (!*text)
+			return false;
+		if (strncmp(text, word, strlen(word)) == 0) {
+			text += strlen(word);
+			text += strspn(text, " \t");
+			if (!*text || *text == '\n' || *text == '#')
+				return true;
+		}
+		text += strcspn(text, "\n");
+	}
+}
+
+bool mountpoint_may_let_in(void)
+{
+	auto_free char *text = mem_zalloc(FUSE_CONF_BYTES);
+	ssize_t n;
+	int fd;
+
+	if (geteuid() == 0)
+		return true;
+	fd = open(FUSE_CONF, O_RDONLY | O_CLOEXEC);
+	/* Without the file nobody is; what cannot be read fusermount3 may
+	 * know more of. */
+	if (fd < 0)
+		return errno != ENOENT;
+	n = text ? read(fd, text, FUSE_CONF_BYTES - 1) : -1;
+	close(fd);
+	return n < 0 || mountpoint_conf_lets_in(text);
 }
 
 /* Undoes mountinfo's octal escapes of blank, tab, newline and backslash

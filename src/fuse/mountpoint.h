@@ -23,6 +23,12 @@ int mountpoint_check(const char *path, const char *vault_path, bool nonempty,
 /* Can this process mount at all?  ERR_NO_DEVICE and a reason likewise. */
 int mountpoint_check_fuse(const char **ret_reason) must_check;
 
+/* May others be let in to what this process mounts?  Root always may; for
+ * ordinary users fusermount3(1) looks into /etc/fuse.conf. */
+bool mountpoint_may_let_in(void);
+/* Does such a file, as text, say user_allow_other? */
+bool mountpoint_conf_lets_in(const char *text);
+
 /* The device number of what is mounted (on top) at the absolute, resolved
  * `path`, by /proc/self/mountinfo.  1; 0: nothing; -errno. */
 int mountpoint_top(const char *path, dev_t *ret) must_check;

@@ -73,6 +73,19 @@ int ops_check_search(struct session *s, const struct ops_caller *who,
 	return who->uid == 0 ? 0 : ops_check(s, who, dir, ACCESS_EXEC);
 }
 
+int ops_check_xattr(struct session *s, const struct ops_caller *who,
+		    uint64_t ino, unsigned want)
+{
+	const struct access_caller c = ops_access_caller(who);
+	struct vault_attr attr;
+	int r;
+
+	if (!s->how.check_access)
+		return 0;
+	r = get_shown(s, ino, &attr);
+	return r < 0 ? r : access_check_xattr(&c, &attr, want);
+}
+
 int ops_check_remove(struct session *s, const struct ops_caller *who,
 		     uint64_t dir, struct vault_name name)
 {

@@ -38,6 +38,9 @@ int ops_check(struct session *s, const struct ops_caller *who, uint64_t ino,
 /* ... search the directory? */
 int ops_check_search(struct session *s, const struct ops_caller *who,
 		     uint64_t dir) must_check;
+/* ... read or write attributes of `user`?  -EPERM. */
+int ops_check_xattr(struct session *s, const struct ops_caller *who,
+		    uint64_t ino, unsigned want) must_check;
 /* ... take this name from the directory?  -EPERM; 0 if the name is absent. */
 int ops_check_remove(struct session *s, const struct ops_caller *who,
 		     uint64_t dir, struct vault_name name) must_check;

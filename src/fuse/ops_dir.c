@@ -21,6 +21,9 @@
 struct listing {
 	struct session *s;
 	struct dirbuf buf;
+	/* READDIRPLUS for somebody who may read the names and not search for
+	 * them: the kernel learns of no inode, for it would not ask again. */
+	bool names_only;
 	/* READDIRPLUS: inodes in the reply, to be counted before it is sent,
 	 * and the name of the first. */
 	uint64_t inos[PLUS_ENTRIES_MAX];
@@ -103,7 +106,7 @@ static int add_entry(void *arg, const struct vault_entry *ve)
 		.offset = dirbuf_offset(ve->next),
 	};
 
-	if (l->buf.plus)
+	if (l->buf.plus && !l->names_only)
 		reply_fill_entry(l->s, ve->attr, &e.param);
 	else
 		e.param.attr =
@@ -111,7 +114,7 @@ static int add_entry(void *arg, const struct vault_entry *ve)
 				       .st_mode = (mode_t)DTTOIF(ve->dtype) };
 	if (!dirbuf_add(&l->buf, &e))
 		return 1;
-	if (l->buf.plus)
+	if (l->buf.plus && !l->names_only)
 		note_inode(l, ve);
 	return 0;
 }
@@ -156,12 +159,16 @@ static void list(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset,
 	/* Aligned to a page by request_process. */
 	struct listing *l = (struct listing *)(void *)request_now.scratch;
 	struct session *s = session_of(req);
+	const struct ops_caller who = ops_caller_of(req);
 	uint64_t noted = reply_note_changes(s);
+	/* Before *l is filled: a list that is asked is read into it. */
+	bool names_only = plus && ops_check_search(s, &who, dir) < 0;
 	int r;
 
 	if (offset == 0)
 		reading_note(s, dir);
 	l->s = s;
+	l->names_only = names_only;
 	l->n_inos = 0;
 	l->buf = (struct dirbuf){ .to = l->bytes,
 				  .cap = min_of(size, REPLY_BYTES_MAX),

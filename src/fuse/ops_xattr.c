@@ -45,9 +45,9 @@ static int check_name(fuse_req_t req, uint64_t ino, const char *name,
 		return -EINVAL;
 	if (is_system(name))
 		return ops_is_acl(name) && ops_has_acls(s) ? 0 : -EOPNOTSUPP;
-	if (strncmp(name, "user.", strlen("user.")) == 0)
-		return ops_check(s, &who, ino, want);
-	return 0;
+	if (strncmp(name, "user.", strlen("user.")) != 0)
+		return 0;
+	return ops_check_xattr(s, &who, ino, want);
 }
 
 static int set(fuse_req_t req, uint64_t ino, const struct vault_xattr *x,

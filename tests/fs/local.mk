@@ -12,7 +12,8 @@ FS_TESTS = \
 	%D%/test_space.py \
 	%D%/test_times.py \
 	%D%/test_together.py \
-	%D%/test_trees.py
+	%D%/test_trees.py \
+	%D%/test_users.py
 dist_check_SCRIPTS += $(FS_TESTS)
 TESTS += $(FS_TESTS)
 EXTRA_DIST += \

@@ -157,6 +157,22 @@ START_TEST(test_access_sticky_directories_protect_names)
 }
 END_TEST
 
+START_TEST(test_access_sticky_directories_keep_their_attributes)
+{
+	const struct access_caller c = caller(OTHER, STRANGE);
+	const struct access_caller owner = caller(OWNER, STRANGE);
+	const struct vault_attr dir = attr(S_IFDIR | 01777);
+	const struct vault_attr file = attr(S_IFREG | 01777);
+	const struct vault_attr closed = attr(S_IFDIR | 01700);
+
+	ck_assert_int_eq(access_check_xattr(&c, &dir, W), -EPERM);
+	ck_assert_int_eq(access_check_xattr(&c, &dir, R), 0);
+	ck_assert_int_eq(access_check_xattr(&owner, &dir, W), 0);
+	ck_assert_int_eq(access_check_xattr(&c, &file, W), 0);
+	ck_assert_int_eq(access_check_xattr(&c, &closed, R), -EACCES);
+}
+END_TEST
+
 #define MODE VAULT_SET_MODE
 #define UID VAULT_SET_UID
 #define GID VAULT_SET_GID
@@ -331,6 +347,8 @@ int main(void)
 	tcase_add_test(tc, test_access_adding_needs_write_and_search);
 	tcase_add_loop_test(tc, test_access_sticky_directories_protect_names, 0,
 			    N(removals));
+	tcase_add_test(tc,
+		       test_access_sticky_directories_keep_their_attributes);
 	tcase_add_loop_test(tc, test_access_changes_are_the_owners, 0,
 			    N(changes));
 	tcase_add_test(tc, test_access_set_group_id_needs_the_group);

@@ -53,6 +53,18 @@ START_TEST(test_behaviour_the_kernel_checks_where_others_may_enter)
 }
 END_TEST
 
+START_TEST(test_behaviour_the_kernel_keeps_nothing_it_might_show_to_others)
+{
+	struct session_options o = combination(_i);
+	const struct behaviour b = behaviour_choose(&o, USER, false);
+
+	if (!o.allow_root)
+		return;
+	ck_assert(b.timeout_s <= 0 && b.negative_timeout_s <= 0);
+	ck_assert(b.answer_open && b.answer_opendir);
+}
+END_TEST
+
 START_TEST(test_behaviour_owner_only_mounts_may_choose)
 {
 	struct session_options o = { .checks = SESSION_CHECKS_AUTO };
@@ -212,6 +224,10 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_behaviour_the_kernel_checks_where_others_may_enter, 0,
 		36);
+	tcase_add_loop_test(
+		tc,
+		test_behaviour_the_kernel_keeps_nothing_it_might_show_to_others,
+		0, 36);
 	tcase_add_test(tc, test_behaviour_owner_only_mounts_may_choose);
 	tcase_add_test(tc, test_behaviour_profiles_are_what_they_promise);
 	tcase_add_test(tc, test_behaviour_reading_that_sets_times_is_told_of);

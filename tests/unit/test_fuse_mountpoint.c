@@ -135,6 +135,28 @@ START_TEST(test_mountpoint_unmount_of_nothing_fails)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	bool expected;
+} confs[] = {
+	{ "", false },
+	{ "user_allow_other", true },
+	{ "user_allow_other\n", true },
+	{ "mount_max = 5\n\n \tuser_allow_other \t# yes\n", true },
+	{ "#user_allow_other\n", false },
+	{ "# say user_allow_other\n", false },
+	{ "user_allow_others\n", false },
+	{ "user_allow_other = 1\n", false },
+	{ "no user_allow_other\n", false },
+};
+
+START_TEST(test_mountpoint_others_are_let_in_by_a_line_of_its_own)
+{
+	ck_assert(mountpoint_conf_lets_in(confs[_i].text) ==
+		  confs[_i].expected);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("fuse_mountpoint");
@@ -150,6 +172,9 @@ int main(void)
 			    (int)(sizeof(lines) / sizeof(lines[0])));
 	tcase_add_test(tc, test_mountpoint_top_knows_what_is_mounted);
 	tcase_add_test(tc, test_mountpoint_unmount_of_nothing_fails);
+	tcase_add_loop_test(
+		tc, test_mountpoint_others_are_let_in_by_a_line_of_its_own, 0,
+		(int)(sizeof(confs) / sizeof(confs[0])));
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
