@@ -93,6 +93,7 @@ static bool may_be_clean(const struct commit *c, struct vault *v)
 /* What the index has goes into its file: 1; 0: that may not be.  From here on
  * nothing may be written to it. */
 static int write_index(struct commit *c)
+	LOCK_ATTR_(no_thread_safety_analysis) /* c->v and v are one */
 {
 	struct vault *v = c->v;
 	int r;
