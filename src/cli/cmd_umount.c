@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -20,10 +22,19 @@ static int option(int key, const char *value)
 	return EXIT_DONE;
 }
 
+/* Who only asks about file systems, as df(1) does, keeps each of them busy for
+ * a moment. */
+#define MOMENTS 10
+#define MOMENT_NS (50 * NS_PER_MS)
+
 static int unmount(const char *point)
 {
 	int r = mountpoint_unmount(point, is_lazy);
 
+	for (int i = 0; r == -EBUSY && i < MOMENTS; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = MOMENT_NS }, NULL);
+		r = mountpoint_unmount(point, is_lazy);
+	}
 	if (r == -EBUSY)
 		return fail_code(
 			EXIT_IN_USE,
