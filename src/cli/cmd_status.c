@@ -69,6 +69,8 @@ static void print_status(const struct control_status *s, const char *vault)
 	if (s->vault.read_only)
 		print_text("read-only",
 			   m->read_only_reason ? m->read_only_reason : "yes");
+	if (m->trouble)
+		print_text("trouble", m->trouble);
 	for (size_t i = 0; i < control_n_fields; i++)
 		print_field(&control_fields[i],
 			    control_field_get(&s->vault, &control_fields[i]));
@@ -104,6 +106,7 @@ static void put_vault(struct json *j, const struct control_status *s)
 	json_text(j, "device_name", s->vault.device_name);
 	json_bool(j, "read_only", s->vault.read_only);
 	json_text(j, "read_only_reason", s->mount.read_only_reason);
+	json_text(j, "trouble", s->mount.trouble);
 	json_u64(j, "newest_epoch", s->vault.newest_epoch);
 	json_u64(j, "key_slots", s->vault.n_slots);
 	for (size_t i = 0; i < control_n_fields; i++)

@@ -256,6 +256,7 @@ static int put_vault(struct control *c, struct buf *b)
 		return r;
 	if (reason)
 		control_put_text(b, "read_only_reason", reason);
+	control_put_trouble(b, &status);
 	control_put_vault(b, &status);
 	return vault_each_device(c->vault, put_device, b);
 }

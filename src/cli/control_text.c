@@ -57,6 +57,7 @@ void control_status_release(struct control_status *s)
 	mem_free(s->mount.mountpoint);
 	mem_free(s->mount.profile);
 	mem_free(s->mount.read_only_reason);
+	mem_free(s->mount.trouble);
 	mem_free(s->devices);
 	*s = (struct control_status)CONTROL_STATUS_INIT;
 }
@@ -145,6 +146,24 @@ void control_put_vault(struct buf *b, const struct vault_status *v)
 	for (size_t i = 0; i < control_n_fields; i++)
 		control_put_u64(b, control_fields[i].key,
 				control_field_get(v, &control_fields[i]));
+}
+
+void control_put_trouble(struct buf *b, const struct vault_status *v)
+{
+	char text[256];
+
+	if (v->cut_err == 0 && v->publish_err == 0)
+		return;
+	if (v->cut_err < 0)
+		snprintf(text, sizeof(text),
+			 "what was changed last cannot be made durable: %s",
+			 err_text(v->cut_err));
+	else
+		snprintf(text, sizeof(text),
+			 "what was changed is safe in the local state, and "
+			 "cannot be published: %s",
+			 err_text(v->publish_err));
+	control_put_text(b, "trouble", text);
 }
 
 void control_put_device(struct buf *b, const struct vault_device *d)
@@ -278,6 +297,7 @@ static int take_text(const char *key, const char *value,
 		{ "mountpoint", &to->mount.mountpoint },
 		{ "profile", &to->mount.profile },
 		{ "read_only_reason", &to->mount.read_only_reason },
+		{ "trouble", &to->mount.trouble },
 	};
 	int r;
 

@@ -29,6 +29,7 @@ struct control_mount {
 	uint64_t since_ms;			 /* since 1970 */
 	char *vault_path, *mountpoint, *profile; /* owned */
 	char *read_only_reason; /* owned; a client's, may be NULL */
+	char *trouble;		/* likewise */
 	bool closing; /* a client's: unmounted, but still publishing */
 };
 
@@ -68,6 +69,8 @@ void control_put_mount(struct buf *b, const struct control_mount *m,
 		       bool closing);
 void control_put_vault(struct buf *b, const struct vault_status *v);
 void control_put_gc(struct buf *b, const struct vault_gc_result *g);
+/* What does not work just now, if anything: "trouble" and a sentence. */
+void control_put_trouble(struct buf *b, const struct vault_status *v);
 void control_put_device(struct buf *b, const struct vault_device *d);
 
 /* One line of an answer, without its end, taken apart in place.  1: it was the

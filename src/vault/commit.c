@@ -335,12 +335,17 @@ int commit_cut_locked(struct commit *c, const uint64_t *only, size_t n_only)
 	if (!c->v->journal)
 		return 0;
 	r = cut(c, only, n_only, false, &seq, &flushed);
-	return r < 0 ? r : flushed;
+	r = r < 0 ? r : flushed;
+	atomic_store(&c->cut_err, r);
+	return r;
 }
 
 int commit_cut_batch(struct commit *c, uint64_t *ret_seq, int *ret_flushed)
 {
-	return cut(c, NULL, 0, true, ret_seq, ret_flushed);
+	int r = cut(c, NULL, 0, true, ret_seq, ret_flushed);
+
+	atomic_store(&c->cut_err, r < 0 ? r : *ret_flushed);
+	return r;
 }
 
 /* ---------------------------------------------------------------- sharing */

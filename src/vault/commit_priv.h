@@ -98,6 +98,7 @@ struct commit {
 	_Atomic uint64_t n_held;    /* segments seen and not applied */
 	_Atomic uint64_t n_foreign; /* files in w/ that are not ours to touch */
 	atomic_uint n_damaged; /* files found damaged since opening */
+	atomic_int cut_err, publish_err; /* what the last of them met; 0 */
 	uint64_t last_drop_ns;	/* is_busy's: dead packs were looked for */
 	struct buf dropped;	/* is_busy's: names of packs */
 	uint64_t last_ack_ns;	/* is_busy's: a segment went out */

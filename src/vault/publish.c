@@ -279,6 +279,7 @@ int publish_all(struct commit *c)
 	if (!c->v->journal)
 		return ERR_READ_ONLY;
 	r = run(c, &flushed);
+	atomic_store(&c->publish_err, r);
 	if (r < 0) {
 		lock_take(&c->v->cut_lock);
 		commit_check_alive(c, r);

@@ -155,6 +155,8 @@ int vault_get_status(struct vault *v, struct vault_status *ret)
 		.segments_held = atomic_load(&c->n_held),
 		.damaged = atomic_load(&c->n_damaged) +
 			   suspects_count(&v->content->suspects),
+		.cut_err = atomic_load(&c->cut_err),
+		.publish_err = atomic_load(&c->publish_err),
 		.newest_epoch = core_newest_keys(v)->epoch,
 		.quota_bytes = v->opts.quota_bytes,
 	};

@@ -130,8 +130,8 @@ struct vault_status {
 	uint64_t conflicts;	/* names generated, versions beside */
 	uint64_t foreign_files; /* in the vault, not ours to touch */
 	uint64_t damaged;	/* files found damaged since opening */
-	uint32_t newest_epoch;
-	uint32_t n_slots;
+	uint32_t newest_epoch, n_slots;
+	int cut_err, publish_err; /* what the last try met; 0 */
 	uint64_t cache_hits, cache_misses;
 };
 

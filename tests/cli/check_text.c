@@ -246,7 +246,8 @@ START_TEST(a_status_comes_out_as_it_went_in)
 				  .read_only = true,
 				  .n_inodes = UINT64_MAX,
 				  .cache_misses = 7,
-				  .newest_epoch = 3 };
+				  .newest_epoch = 3,
+				  .publish_err = -ENOSPC };
 	const struct vault_device d = { .writer = 9,
 					.name = "b c%",
 					.seq = 5,
@@ -259,6 +260,7 @@ START_TEST(a_status_comes_out_as_it_went_in)
 
 	control_put_mount(&b, &mount, true);
 	control_put_text(&b, "read_only_reason", "because");
+	control_put_trouble(&b, &v);
 	control_put_text(&b, "of_a_later_version", "x");
 	control_put_vault(&b, &v);
 	control_put_device(&b, &d);
@@ -274,6 +276,7 @@ START_TEST(a_status_comes_out_as_it_went_in)
 	ck_assert_str_eq(got.mount.vault_path, path);
 	ck_assert_str_eq(got.mount.mountpoint, path + 1);
 	ck_assert_str_eq(got.mount.read_only_reason, "because");
+	ck_assert_ptr_nonnull(strstr(got.mount.trouble, "published"));
 	ck_assert(got.has_vault);
 	ck_assert_mem_eq(got.vault.uuid.b, v.uuid.b, sizeof(v.uuid.b));
 	ck_assert_uint_eq(got.vault.writer, v.writer);
