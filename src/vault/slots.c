@@ -147,16 +147,53 @@ static int log_slot(struct vault *v, enum op_type type, const uint8_t *name,
 	return r;
 }
 
+static int unlink_slot(struct vault *v, const uint8_t *slot)
+{
+	char name[2 * SLOT_NAME_BYTES + 1];
+	int fd = open_folder(v), r;
+
+	if (fd < 0)
+		return fd;
+	hex_encode(slot, SLOT_NAME_BYTES, name);
+	r = v->env->ops->unlink(v->env, fd, name, 0);
+	if (r == 0)
+		r = v->env->ops->fsync(v->env, fd);
+	close_quietly(v->env, &fd);
+	return r;
+}
+
+/* Who is told that it failed must not find later that it opens. */
+static void undo_add(struct vault *v, const struct made_slot *s, bool is_logged)
+{
+	int r = 0;
+
+	if (is_logged)
+		r = log_slot(v, OP_SLOT_REMOVE, s->name, s->type, "");
+	int unlinked = unlink_slot(v, s->name);
+	if (r == 0 && unlinked != -ENOENT)
+		r = unlinked;
+	if (r < 0)
+		diag_err(DIAG_WARNING, r, "taking a key slot back that could "
+					  "not be added");
+}
+
 /* The file first: a slot the log does not know still opens, one it knows and
  * that is not there helps nobody. */
 static int add_made(struct vault *v, const struct made_slot *s,
 		    const char *label)
 {
 	int r = publish_slot(v, s);
+	bool is_logged = false;
 
-	if (r == 0)
+	if (r == 0) {
 		r = log_slot(v, OP_SLOT_ADD, s->name, s->type, label);
-	return r < 0 ? r : commit_publish(v);
+		is_logged = r == 0;
+	}
+	if (r == 0)
+		r = commit_publish(v);
+	if (r < 0)
+		undo_add(v, s, is_logged);
+	return r;
 }
 
 int vault_slot_add(struct vault *v, const struct vault_slot_new *what,
@@ -221,21 +258,6 @@ static int count_slot(void *arg, const struct slot_file *f)
 		c->n_others++;
 	}
 	return 0;
-}
-
-static int unlink_slot(struct vault *v, const uint8_t *slot)
-{
-	char name[2 * SLOT_NAME_BYTES + 1];
-	int fd = open_folder(v), r;
-
-	if (fd < 0)
-		return fd;
-	hex_encode(slot, SLOT_NAME_BYTES, name);
-	r = v->env->ops->unlink(v->env, fd, name, 0);
-	if (r == 0)
-		r = v->env->ops->fsync(v->env, fd);
-	close_quietly(v->env, &fd);
-	return r;
 }
 
 int vault_slot_remove(struct vault *v,
