@@ -109,9 +109,9 @@ int vault_test_credential(const struct vault_options *opts,
 
 /* ---------------------------------------------------------------- adding */
 
-static int open_folder(struct vault *v)
+static int open_folder(struct vault *v, bool create)
 {
-	int fd = env_open_dir(v->env, v->vault_dirfd, SLOT_DIR_NAME, true);
+	int fd = env_open_dir(v->env, v->vault_dirfd, SLOT_DIR_NAME, create);
 
 	return fd == -ENOTDIR || fd == -ELOOP ? ERR_DAMAGED : fd;
 }
@@ -119,7 +119,7 @@ static int open_folder(struct vault *v)
 static int publish_slot(struct vault *v, const struct made_slot *s)
 {
 	char name[2 * SLOT_NAME_BYTES + 1];
-	int fd = open_folder(v), r;
+	int fd = open_folder(v, true), r;
 
 	if (fd < 0)
 		return fd;
@@ -150,7 +150,7 @@ static int log_slot(struct vault *v, enum op_type type, const uint8_t *name,
 static int unlink_slot(struct vault *v, const uint8_t *slot)
 {
 	char name[2 * SLOT_NAME_BYTES + 1];
-	int fd = open_folder(v), r;
+	int fd = open_folder(v, false), r;
 
 	if (fd < 0)
 		return fd;

@@ -17,6 +17,10 @@ struct fault_env {
 	bool has_failed;
 	/* Only giving a file its name fails: what publishing ends with. */
 	bool only_link;
+	/* Only what needs room fails: reading, removing and syncing do not. */
+	bool is_full;
+	/* Closing a descriptor fails too; it is closed all the same. */
+	bool close_too;
 };
 
 /* Syncs are left out: nobody pulls the plug. */
