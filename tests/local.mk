@@ -7,5 +7,6 @@ include tests/corrupt/local.mk
 include tests/crash/local.mk
 include tests/fault/local.mk
 include tests/fs/local.mk
+include tests/stress/local.mk
 include tests/cli/local.mk
 include tests/bench/local.mk

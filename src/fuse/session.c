@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -276,6 +277,8 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	if (s->inodes) {
+		diag(DIAG_DEBUG, "the kernel knew %" PRIu64 " inodes at the end",
+		     inode_table_count(s->inodes));
 		inode_table_drain(s->inodes, let_go, s);
 		vault_set_holder(s->vault, NULL, NULL);
 	}

@@ -2,6 +2,7 @@
 /* The beginning and the end of an opened vault. */
 #include "vault/life.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -255,6 +256,16 @@ static int checkpoint(struct vault *v)
 	return r;
 }
 
+/* A hold that nobody ends would make every unmount an unclean one. */
+static void check_holds(const struct vault *v)
+{
+#ifdef COFFER_DEBUG_LOCKS
+	assert(holds_inodes(v->holds) == 0);
+#else
+	(void)v;
+#endif
+}
+
 int vault_close(struct vault *v)
 {
 	int r = 0;
@@ -263,6 +274,7 @@ int vault_close(struct vault *v)
 		return 0;
 	commit_stop(v->commit);
 	content_stop(v->content);
+	check_holds(v);
 	if (!v->opts.test_no_checkpoint)
 		r = checkpoint(v);
 	life_free(v);

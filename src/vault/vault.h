@@ -87,7 +87,7 @@ int vault_open(const struct vault_options *opts,
 /*
  * Publishes everything, closes the index clean, wipes keys.  On failure what
  * fsync confirmed stays in the journal for the next opening; the vault is
- * closed all the same and the first error returned.
+ * closed all the same and the first error returned.  No hold is left.
  */
 int vault_close(struct vault *v) must_check;
 

@@ -155,12 +155,16 @@ class Mount:
             args += ["-o", o]
         atexit.register(self.end)
         mounts.append(self)
-        vault.coffer("mount", "--passfile", vault.passfile, *args, vault.dir,
-                     path, device=device)
+        self.start(args)
         if not is_mounted(path):
             raise AssertionError("coffer mount ended well, and %s is no mount "
                                  "point" % path)
         self.pid = self.find_daemon()
+
+    def start(self, args):
+        """Returns when it is mounted."""
+        self.vault.coffer("mount", "--passfile", self.vault.passfile, *args,
+                          self.vault.dir, self.path, device=self.device)
 
     def find_daemon(self):
         """The daemon: the process whose command line names the mount."""
