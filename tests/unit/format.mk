@@ -1,7 +1,7 @@
 # The unit tests of src/format.
 FORMAT_UNIT_LIBS = src/format/libformat.a src/crypto/libcrypto.a \
 	src/base/libbase.a $(UNIT_LIBS)
-FORMAT_UNIT_SHARED = %D%/assert_hex.h %D%/format_fixture.h
+FORMAT_UNIT_SHARED = %D%/assert_hex.h %D%/format_fixture.h %D%/scale.h
 OP_SAMPLES_FILES = %D%/op_samples.c %D%/op_samples.h
 SEGMENT_FIXTURE_FILES = %D%/segment_fixture.c %D%/segment_fixture.h
 

@@ -1,7 +1,7 @@
 # The unit tests of src/index.
 INDEX_UNIT_LIBS = src/index/libindex.a src/crypto/libcrypto.a \
 	src/base/libbase.a $(UNIT_LIBS)
-INDEX_UNIT_SOURCES = %D%/index_fixture.c %D%/index_fixture.h \
+INDEX_UNIT_SOURCES = %D%/scale.h %D%/index_fixture.c %D%/index_fixture.h \
 	%D%/tempdir.c %D%/tempdir.h
 INDEX_OPEN_SOURCES = $(INDEX_UNIT_SOURCES) \
 	%D%/index_open_fixture.c %D%/index_open_fixture.h

@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
+#include "scale.h"
 
 #define MAX_BYTES 70000
 #define ROUNDS 300
@@ -42,7 +43,9 @@ static void draw(void)
 
 START_TEST(chains_are_the_same_and_open_each_other)
 {
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	unsigned long rounds = test_scaled(ROUNDS, 20);
+
+	for (unsigned i = 0; i < rounds; i++) {
 		size_t len = some_length(), ad_len = random_u64() % 100;
 		uint32_t sub = i % 3 ? 4096 : 16384;
 		uint64_t n = (len - 1) / sub + 1;
@@ -72,7 +75,9 @@ END_TEST
 
 START_TEST(hashes_are_the_same)
 {
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	unsigned long rounds = test_scaled(ROUNDS, 20);
+
+	for (unsigned i = 0; i < rounds; i++) {
 		size_t len = some_length(), out_bytes = 16 + random_u64() % 49;
 		uint8_t out[2][64];
 

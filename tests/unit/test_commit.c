@@ -12,6 +12,7 @@
 
 #include "commit_fixture.h"
 #include "fault_env.h"
+#include "scale.h"
 #include "tempdir.h"
 #include "vault/care.h"
 #include "vault/commit_priv.h"
@@ -351,7 +352,7 @@ START_TEST(whichever_call_fails_nothing_confirmed_is_lost)
 
 		snprintf(name, sizeof(name), "file%lu", n);
 		fault_env_init(&faulty);
-		faulty.nth = n += FAULT_STRIDE;
+		faulty.nth = n += FAULT_STRIDE * test_stride();
 		if (device_try_open(&f, &v, &what) == 0) {
 			const struct vault_new new = {
 				.mode = S_IFREG | 0644,

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "content_fixture.h"
+#include "scale.h"
 #include "vault/commit.h"
 
 /* ---- against a model ---- */
@@ -281,7 +282,7 @@ static void run_model(unsigned steps)
 START_TEST(random_calls_do_what_a_plain_array_does)
 {
 	rnd_state = (uint64_t)_i * 77 + 1;
-	run_model(1500);
+	run_model((unsigned)test_scaled(1500, 150));
 }
 END_TEST
 
@@ -289,7 +290,7 @@ START_TEST(random_calls_do_so_with_workers_too)
 {
 	ck_assert_int_eq(content_start(cf.v->content), 0);
 	rnd_state = (uint64_t)_i * 78 + 5;
-	run_model(1500);
+	run_model((unsigned)test_scaled(1500, 150));
 	content_stop(cf.v->content);
 }
 END_TEST
@@ -305,10 +306,11 @@ static atomic_bool is_over;
 static void *run_writer(void *arg)
 {
 	struct model *m = arg;
+	int rounds = (int)test_scaled(ROUNDS, 30);
 	uint64_t x = m->ino;
 	static _Thread_local uint8_t got[FILE_MAX];
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		size_t at, n;
 
 		x = x * UINT64_C(6364136223846793005) + 1;

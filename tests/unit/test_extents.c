@@ -14,6 +14,7 @@
 #include "content_fixture.h"
 #include "crypto/hash.h"
 #include "format/segment.h"
+#include "scale.h"
 #include "vault/extents.h"
 #include "vault/writers.h"
 
@@ -287,9 +288,11 @@ static int check_row(void *arg, const struct index_extent *e)
 
 START_TEST(random_lists_do_what_a_plain_array_does)
 {
+	unsigned long rounds = test_scaled(300, 20);
+
 	rnd_state = (uint64_t)_i + 1;
 	memset(model, 0, sizeof(model));
-	for (unsigned n = 0; n < 300; n++) {
+	for (unsigned long n = 0; n < rounds; n++) {
 		uint64_t size = rnd(4) ? SIZE : rnd(SIZE);
 		struct tally t = { .end = 0 };
 

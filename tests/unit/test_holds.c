@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "scale.h"
 #include "vault/holds.h"
 
 START_TEST(test_holds_counts_by_inode)
@@ -42,10 +43,11 @@ START_TEST(test_holds_equals_a_plain_array_under_random_use)
 	static uint64_t want[N];
 	struct holds *h;
 	uint64_t live = 0;
+	int rounds = (int)test_scaled(200000, 20000);
 
 	ck_assert_int_eq(holds_new(&h), 0);
 	srand(1);
-	for (int i = 0; i < 200000; i++) {
+	for (int i = 0; i < rounds; i++) {
 		uint64_t k = (uint64_t)rand() % N;
 		uint64_t ino = (k + 1) << (k % 3 * 20);
 

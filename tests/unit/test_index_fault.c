@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "index_fixture.h"
+#include "scale.h"
 
 static bool is_known_error(int r)
 {
@@ -84,7 +85,7 @@ static void fail_allocations(int (*run)(void), bool sticky)
 			ck_assert_msg(is_known_error(r), "%lu: %d", n, r);
 		/* Every one while the index is opened and each statement
 		 * prepared; of the thousands alike that follow, some. */
-		n += n < ALL_UP_TO ? 1 : 17;
+		n += (n < ALL_UP_TO ? 1 : 17) * test_stride();
 	} while (mem_fail_hit());
 	ck_assert_uint_gt(n, ALL_UP_TO);
 	mem_fail_nth(0, false);

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "crypto/random.h"
 #include "index_fixture.h"
+#include "scale.h"
 
 #define N_NODES 400
 #define N_DIRS 6
@@ -789,7 +790,8 @@ static unsigned long number_from(const char *variable, unsigned long otherwise)
 
 START_TEST(test_index_does_what_plain_arrays_do)
 {
-	unsigned long rounds = number_from("COFFER_ROUNDS", 40000);
+	unsigned long rounds = number_from("COFFER_ROUNDS",
+					   test_scaled(40000, 2000));
 	unsigned long seed = number_from("COFFER_SEED", 0);
 
 	if (seed == 0)

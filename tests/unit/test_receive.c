@@ -14,6 +14,7 @@
 #include "crypto/random.h"
 #include "fault_env.h"
 #include "tempdir.h"
+#include "scale.h"
 #include "vault/apply.h"
 #include "vault/core.h"
 #include "vault/slots.h"
@@ -608,10 +609,12 @@ START_TEST(whatever_fails_no_half_of_a_segment_is_shown)
 {
 	enum failing what = (enum failing)_i;
 	/* Another part of the calls would do as well: the case takes seconds. */
-	unsigned long stride = what == ALLOCATION ? 17 : 3, n_torn = 0;
+	unsigned long stride = what == ALLOCATION ? 17 : 3;
+	unsigned long n_torn = 0, enough = test_scaled(5, 1);
 	struct vault *v = device_open(&a), *w;
 	bool hit = true;
 
+	stride *= test_stride();
 	put_file(v, "common", "1");
 	put_file(v, "doomed", "0");
 	device_close(v);
@@ -641,7 +644,7 @@ START_TEST(whatever_fails_no_half_of_a_segment_is_shown)
 		bool was_received = r == 0;
 		check_after(nth, was_received, vault_close(v) == 0);
 	}
-	ck_assert_uint_ge(n_torn, what == ALLOCATION ? 5 : 0);
+	ck_assert_uint_ge(n_torn, what == ALLOCATION ? enough : 0);
 }
 END_TEST
 

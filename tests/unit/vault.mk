@@ -9,7 +9,7 @@ VAULT_UNIT_LIBS = src/vault/libvault.a src/journal/libjournal.a \
 	$(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_holds
-tests_unit_test_holds_SOURCES = %D%/test_holds.c
+tests_unit_test_holds_SOURCES = %D%/test_holds.c %D%/scale.h
 tests_unit_test_holds_LDADD = $(VAULT_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_node
