@@ -9,6 +9,7 @@ FS_TESTS = \
 	%D%/test_programs.py \
 	%D%/test_rights.py \
 	%D%/test_secrets.py \
+	%D%/test_session.py \
 	%D%/test_space.py \
 	%D%/test_times.py \
 	%D%/test_together.py \
@@ -21,4 +22,5 @@ EXTRA_DIST += \
 	tests/lib/harness.py \
 	tests/lib/people.py \
 	tests/lib/shared.py \
-	tests/lib/trees.py
+	tests/lib/trees.py \
+	tests/lib/under_valgrind.sh
