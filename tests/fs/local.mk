@@ -23,4 +23,5 @@ EXTRA_DIST += \
 	tests/lib/people.py \
 	tests/lib/shared.py \
 	tests/lib/trees.py \
-	tests/lib/under_valgrind.sh
+	tests/lib/under_valgrind.sh \
+	tests/lib/vault_keys.py
