@@ -19,6 +19,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/heads.c \
 	%D%/heads.h \
 	%D%/index_life.h \
+	%D%/joiner.c \
+	%D%/joiner.h \
 	%D%/init.c \
 	%D%/life.c \
 	%D%/life.h \

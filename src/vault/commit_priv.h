@@ -158,9 +158,10 @@ int publish_sealed(struct commit *c) must_check;
 /* Forgets the staged chunks that nothing needs any more: they never reach the
  * vault.  Not while other devices may still show what was deleted. */
 int pack_stage_discard(struct commit *c) must_check;
-/* Packs all that is placed in the stage files below `below` and tells the
- * journal and the index.  is_busy held, no lock. */
-int pack_stage(struct commit *c, uint64_t below) must_check;
+/* Packs all that is placed in the stage files below `below`, and what a device
+ * that joins must store again for the batches up to `seq`; tells the journal
+ * and the index.  is_busy held, no lock. */
+int pack_stage(struct commit *c, uint64_t below, uint64_t seq) must_check;
 /* Drops those files, after publishing; what came to life meanwhile stays and is
  * told to the journal again.  cut_lock held. */
 int pack_stage_drop(struct commit *c, uint64_t below, uint64_t frame) must_check;

@@ -10,6 +10,7 @@
 #include "vault/commit_priv.h"
 #include "vault/content_priv.h"
 #include "vault/devices.h"
+#include "vault/joiner.h"
 #include "vault/life.h"
 #include "vault/unlock.h"
 
@@ -233,6 +234,8 @@ static int receive(struct commit *c, uint64_t max_bytes)
 		r = publish_pending(c);
 	if (r == 0)
 		r = receive_all(c, &o, &n);
+	if (r == 0 && n > 0)
+		r = joiner_update(c);
 	if (r == 0 && n > 0)
 		r = life_check_log(c->v, false);
 	if (r == 0 && (n > 0 || c->has_absent))

@@ -111,6 +111,8 @@ int pool_may_reuse(struct vault *v, const struct index_chunk *ic)
 		return 0;
 	if (pack.writer == v->writer)
 		return 1;
+	if (v->is_joining)
+		return 0;
 	/* Another device's: only what is known to be here and whole, and what
 	 * its owner knows to be in use (vault-format/09-merging.md,
 	 * Collecting; 05-slots.md, Epochs, rule 6). */

@@ -88,6 +88,7 @@ struct vault {
 	/* index_lock; the index is half changed: not to be shown, nor kept, nor
 	 * asked what may go.  Set with core_fail, or while nobody calls yet. */
 	bool is_torn;
+	bool is_joining; /* index_lock; vault/joiner.h */
 	unsigned n_open_splits; /* index_lock; split, not pinned yet */
 
 	struct touched *touched; /* index_lock; vault/touched.h; or NULL */

@@ -238,8 +238,9 @@ int drop_log(struct commit *c)
 
 	lock_take(&v->index_lock);
 	r = device_count_live(v, &n_live);
+	bool is_joining = v->is_joining;
 	lock_drop(&v->index_lock);
-	if (r < 0 || n_live != 1)
+	if (r < 0 || n_live != 1 || is_joining)
 		return r;
 	c->last_drop_ns = clock_mono_ns();
 	r = find_suspects(&m);

@@ -17,6 +17,7 @@
 #include "vault/devices.h"
 #include "vault/holds.h"
 #include "vault/index_life.h"
+#include "vault/joiner.h"
 #include "vault/life.h"
 #include "vault/recover.h"
 #include "vault/state_writer.h"
@@ -501,7 +502,9 @@ static int settle(struct opening *o)
 	int r;
 
 	o->what = "the log";
-	r = life_check_log(o->v, true);
+	r = joiner_update(o->c);
+	if (r == 0)
+		r = life_check_log(o->v, true);
 	if (r == 0)
 		r = check_heads(o);
 	if (r == 0 && o->v->journal) {

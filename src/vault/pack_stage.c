@@ -10,6 +10,7 @@
 #include "vault/commit_priv.h"
 #include "vault/devices.h"
 #include "vault/frames.h"
+#include "vault/joiner.h"
 #include "vault/packs.h"
 
 /* Chunks the index handles in one go under its lock: below a millisecond. */
@@ -251,7 +252,50 @@ static int move_chunk(struct made *m, const struct live_chunk *l)
 	return add_to_pack(m, l);
 }
 
-static int make_packs(struct made *m, const struct live_list *l)
+/* 1: it must be stored again, and its bytes are in m->plain.  What cannot be
+ * found is pending, not damaged. */
+static int read_elsewhere(struct made *m, uint64_t chunk,
+			  struct live_chunk *ret)
+{
+	struct vault *v = m->c->v;
+	struct store_place from = { .is_stage = false };
+	struct content_id id;
+	int r;
+
+	lock_take(&v->index_lock);
+	r = joiner_place(v, chunk, &from);
+	lock_drop(&v->index_lock);
+	if (r <= 0)
+		return r;
+	r = store_read(v->store, &from, core_newest_keys(v)->epoch, 0,
+		       (from.entry.plain_bytes - 1) / RECORD_SUB_BYTES + 1,
+		       false, m->plain);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	keys_content_id(&v->keys->vault.cid_data, m->plain,
+			from.entry.plain_bytes, &id);
+	if (memcmp(&id, &from.entry.id, sizeof(id)) != 0)
+		return 0;
+	*ret = (struct live_chunk){ .chunk = chunk, .entry = from.entry };
+	return 1;
+}
+
+static int store_again(struct made *m, const struct buf *chunks)
+{
+	int r = 0;
+
+	for (size_t at = 0; r >= 0 && at < chunks->len; at += 8) {
+		struct live_chunk l;
+
+		r = read_elsewhere(m, le64_get(chunks->data + at), &l);
+		if (r > 0)
+			r = add_to_pack(m, &l);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int make_packs(struct made *m, const struct live_list *l,
+		      const struct buf *elsewhere)
 {
 	int r = 0;
 
@@ -260,6 +304,8 @@ static int make_packs(struct made *m, const struct live_list *l)
 		return -ENOMEM;
 	for (size_t i = 0; r == 0 && i < l->n; i++)
 		r = move_chunk(m, &l->list[i]);
+	if (r == 0)
+		r = store_again(m, elsewhere);
 	if (r == 0)
 		r = finish_pack(m);
 	pack_writer_close(m->w);
@@ -310,8 +356,9 @@ static int tell(struct made *m)
 	return r < 0 ? r : place_packs(c->v, m);
 }
 
-int pack_stage(struct commit *c, uint64_t below)
+int pack_stage(struct commit *c, uint64_t below, uint64_t seq)
 {
+	auto_buf struct buf elsewhere = BUF_INIT(MEM_MAX);
 	struct live_list l = { .v = c->v };
 	struct made m = { .c = c, .packs = BUF_INIT(MEM_MAX) };
 	auto_buf struct buf rows = BUF_INIT(MEM_MAX);
@@ -319,8 +366,13 @@ int pack_stage(struct commit *c, uint64_t below)
 
 	if (r == 0)
 		r = collect_of_rows(c->v, &rows, &l);
-	if (r == 0 && l.n > 0)
-		r = make_packs(&m, &l);
+	if (r == 0) {
+		lock_take(&c->v->cut_lock);
+		r = joiner_collect(c, seq, &elsewhere);
+		lock_drop(&c->v->cut_lock);
+	}
+	if (r == 0 && (l.n > 0 || elsewhere.len > 0))
+		r = make_packs(&m, &l, &elsewhere);
 	/* What is made counts, whatever came after. */
 	int told = tell(&m);
 	mem_free(l.list);

@@ -216,7 +216,7 @@ static int finish(struct commit *c)
 
 	if (!c->taken.is_set)
 		return 0;
-	r = pack_stage(c, c->taken.stage);
+	r = pack_stage(c, c->taken.stage, c->taken.seq);
 	if (r < 0)
 		return r;
 	lock_take(&c->v->cut_lock);

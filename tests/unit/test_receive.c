@@ -16,7 +16,9 @@
 #include "tempdir.h"
 #include "scale.h"
 #include "vault/apply.h"
+#include "vault/care.h"
 #include "vault/core.h"
+#include "vault/file.h"
 #include "vault/slots.h"
 
 /* Two computers, each with a copy of the vault that a sync tool keeps equal. */
@@ -485,6 +487,124 @@ START_TEST(who_has_only_the_old_key_is_told_of_the_new_epoch)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- joining */
+
+static unsigned n_packs_of(const char *vault, uint64_t writer)
+{
+	char part[32];
+
+	snprintf(part, sizeof(part), "%016llx/d/", (unsigned long long)writer);
+	return count_files(vault, part, NULL, 0);
+}
+
+static void write_a_part(struct vault *v, const char *name)
+{
+	struct vault_attr at;
+
+	ck_assert_int_eq(vault_lookup(v, VAULT_ROOT_INO,
+				      (struct vault_name){ name, strlen(name) },
+				      &at),
+			 1);
+	ck_assert_int_eq(vault_write(v, at.ino, "part", 4, 0, 0), 0);
+}
+
+/* A sync tool takes away what is gone on the other side. */
+static void sync_removals(const char *from, const char *to)
+{
+	remove_folder(to);
+	copy_folder(from, to);
+}
+
+START_TEST(what_a_joining_device_keeps_it_stores_again)
+{
+	struct device c = a;
+	struct vault *v = device_open(&a), *w;
+	struct vault_gc_result gc;
+
+	ck_assert(!v->is_joining);
+	put_bytes(v, "renamed", 1, 300000);
+	put_bytes(v, "changed", 2, 700000);
+	put_bytes(v, "linked", 3, 200000);
+	put_bytes(v, "gone", 4, 200000);
+	ck_assert_int_eq(vault_publish(v), 0);
+	a_to_b();
+	w = device_open(&b);
+	ck_assert(w->is_joining);
+	/* The owner does not know of it, and collects. */
+	remove_name(v, "renamed");
+	remove_name(v, "changed");
+	remove_name(v, "linked");
+	remove_name(v, "gone");
+	ck_assert_int_eq(vault_gc(v, false, &gc), 0);
+	ck_assert_int_eq(vault_gc(v, false, &gc), 0);
+	ck_assert_uint_eq(n_packs_of("vault-a", 0xa1), 0);
+	/* Meanwhile. */
+	rename_name(w, "renamed", "kept");
+	write_a_part(w, "changed");
+	put_bytes(w, "same", 3, 200000);
+	device_close(w);
+	ck_assert_uint_ge(n_packs_of("vault-b", 0xb2), 1);
+	b_to_a();
+	ck_assert_int_eq(vault_receive(v), 0);
+	ck_assert(has_bytes(v, "kept", 1, 300000));
+	ck_assert(has_bytes(v, "same", 3, 200000));
+	ck_assert(!has_name(v, "gone"));
+	device_close(v);
+	/* Whoever has only what is left finds all of it. */
+	sync_removals("vault-a", "vault-b");
+	c.vault = "vault-b";
+	c.state = "state-c";
+	c.writer = 0xc3;
+	c.read_only = true;
+	w = device_open(&c);
+	ck_assert(has_bytes(w, "kept", 1, 300000));
+	ck_assert(has_bytes(w, "same", 3, 200000));
+	struct vault_attr at;
+	static uint8_t room[700000];
+	ck_assert_int_eq(vault_lookup(w, VAULT_ROOT_INO,
+				      (struct vault_name){ "changed", 7 }, &at),
+			 1);
+	ck_assert_int_eq(vault_pread(w, at.ino, room, sizeof(room), 0),
+			 sizeof(room));
+	ck_assert_mem_eq(room, "part", 4);
+	device_close(w);
+}
+END_TEST
+
+START_TEST(a_device_that_is_acknowledged_has_joined)
+{
+	struct vault *v = device_open(&a), *w;
+	unsigned before;
+
+	put_bytes(v, "file", 1, 300000);
+	ck_assert_int_eq(vault_publish(v), 0);
+	a_to_b();
+	w = device_open(&b);
+	put_file(w, "first", "of b");
+	ck_assert_int_eq(vault_publish(w), 0);
+	ck_assert(w->is_joining);
+	b_to_a();
+	/* It says so in its next segment. */
+	ck_assert_int_eq(vault_receive(v), 0);
+	put_file(v, "news", "of a");
+	ck_assert_int_eq(vault_publish(v), 0);
+	a_to_b();
+	ck_assert_int_eq(vault_receive(w), 0);
+	ck_assert(!w->is_joining);
+	before = n_packs_of("vault-b", 0xb2);
+	rename_name(w, "file", "moved");
+	put_bytes(w, "same", 1, 300000);
+	ck_assert_int_eq(vault_publish(w), 0);
+	ck_assert_uint_eq(n_packs_of("vault-b", 0xb2), before);
+	device_close(w);
+	w = device_open(&b);
+	ck_assert(!w->is_joining);
+	device_close(w);
+	device_close(v);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- failures */
 
 /* What the other device did, with a pack and with names that stand upon each
@@ -671,6 +791,8 @@ int main(void)
 	tcase_add_test(t, an_old_keyring_writes_nothing_into_a_new_epoch);
 	tcase_add_test(t, a_device_that_was_away_vouches_for_its_own_old_segments);
 	tcase_add_test(t, who_has_only_the_old_key_is_told_of_the_new_epoch);
+	tcase_add_test(t, what_a_joining_device_keeps_it_stores_again);
+	tcase_add_test(t, a_device_that_is_acknowledged_has_joined);
 	tcase_add_loop_test(t, whatever_fails_no_half_of_a_segment_is_shown,
 			    ALLOCATION, DISK_CALL + 1);
 	suite_add_tcase(s, t);
