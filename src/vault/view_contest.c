@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "vault/devices.h"
 #include "vault/extents.h"
 #include "vault/node_edit.h"
@@ -73,24 +74,12 @@ static int by_name_and_key(const void *a, const void *b)
 
 /* ---------------------------------------------------------------- equal data */
 
-/* What tells the data of a member: extents, target or device numbers. */
-static int digest_of(struct vault *v, const struct member *m,
-		     uint8_t ret[static 32])
+/* The version whose data a member of a file shows. */
+static int version_of(struct vault *v, struct node *n, const struct member *m,
+		      struct node_version **ret)
 {
-	auto_node struct node *n = NULL;
 	struct node_version *ver = NULL;
-	int r = node_get(v->nodes, m->ino, &n);
 
-	if (r <= 0)
-		return r < 0 ? r : ERR_BAD_INDEX;
-	memset(ret, 0, 32);
-	if (n->kind == KIND_CHAR || n->kind == KIND_BLOCK) {
-		le32_put(ret, n->rdev_major);
-		le32_put(ret + 4, n->rdev_minor);
-		return 0;
-	}
-	if (n->kind != KIND_FILE)
-		return 0;
 	if (m->is_virtual)
 		ver = node_find_version(n, m->dot);
 	for (unsigned i = 0; !ver && i < n->n_versions; i++)
@@ -99,46 +88,109 @@ static int digest_of(struct vault *v, const struct member *m,
 	if (!ver)
 		return ERR_BAD_INDEX;
 	if (!ver->has_digest) {
-		r = extents_digest(v, ver->holder, ver->size, ver->digest);
+		int r = extents_digest(v, ver->holder, ver->size, ver->digest);
+
 		if (r < 0)
 			return r;
 		ver->has_digest = true;
 		node_dirty(n);
 	}
-	memcpy(ret, ver->digest, 32);
+	*ret = ver;
 	return 0;
 }
 
-static int same_target(struct vault *v, const struct member *a,
-		       const struct member *b)
-{
-	auto_node struct node *x = NULL, *y = NULL;
-	int r = node_get(v->nodes, a->ino, &x);
+/* What tells data: a keyed hash of a member's kind and its contents' digest,
+ * target or device numbers. */
+struct identity {
+	uint8_t b[32];
+};
 
-	if (r == 1)
-		r = node_get(v->nodes, b->ino, &y);
+static int identity_of(struct vault *v, const struct member *m,
+		       struct identity *ret)
+{
+	uint8_t in[1 + LINK_TARGET_MAX] = { m->kind };
+	auto_node struct node *n = NULL;
+	struct node_version *ver;
+	size_t len = 1;
+	int r = node_get(v->nodes, m->ino, &n);
+
 	if (r <= 0)
 		return r < 0 ? r : ERR_BAD_INDEX;
-	return node_name_equal(&x->target, y->target.bytes, y->target.len);
+	if (n->kind == KIND_FILE) {
+		r = version_of(v, n, m, &ver);
+		if (r < 0)
+			return r;
+		memcpy(in + 1, ver->digest, sizeof(ver->digest));
+		len += sizeof(ver->digest);
+	} else if (n->kind == KIND_CHAR || n->kind == KIND_BLOCK) {
+		le32_put(in + 1, n->rdev_major);
+		le32_put(in + 5, n->rdev_minor);
+		len += 8;
+	} else if (n->kind == KIND_SYMLINK) {
+		memcpy(in + 1, n->target.bytes, n->target.len);
+		len += n->target.len;
+	}
+	hash_bytes(&v->name_key, in, len, ret->b, sizeof(ret->b));
+	return 0;
 }
 
-/* 1: the same data, 0: not. */
-static int same_data(struct vault *v, const struct member *a,
-		     const struct member *b)
-{
-	uint8_t x[32], y[32];
-	int r;
+/* A member by what it shows; `first`: the place of the first one equal to it. */
+struct contestant {
+	struct identity id;
+	unsigned at, first;
+};
 
-	if (a->kind != b->kind)
-		return 0;
-	if (a->ino == b->ino && !a->is_virtual && !b->is_virtual)
-		return 1;
-	if (a->kind == KIND_SYMLINK)
-		return same_target(v, a, b);
-	r = digest_of(v, a, x);
-	if (r == 0)
-		r = digest_of(v, b, y);
-	return r < 0 ? r : memcmp(x, y, sizeof(x)) == 0;
+static int by_identity(const void *a, const void *b)
+{
+	const struct contestant *x = a, *y = b;
+	int d = memcmp(x->id.b, y->id.b, sizeof(x->id.b));
+
+	return d ? d : (x->at > y->at) - (x->at < y->at);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct contestant *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Links of one inode, which need no look at what is in it? */
+static bool is_one_inode(const struct member_list *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->m[i].ino != l->m[0].ino || l->m[i].is_virtual)
+			return false;
+	return true;
+}
+
+/* Says for each member which is the first one equal to it, in order; into fresh
+ * memory. */
+static int find_equals(struct vault *v, const struct member_list *l,
+		       struct contestant **ret)
+{
+	auto_free struct contestant *c = mem_zalloc_array(l->n, sizeof(*c));
+	bool all_equal = is_one_inode(l);
+
+	if (!c)
+		return -ENOMEM;
+	for (unsigned i = 0; i < l->n; i++) {
+		int r = all_equal ? 0 : identity_of(v, &l->m[i], &c[i].id);
+
+		if (r < 0)
+			return r;
+		c[i].at = i;
+	}
+	if (l->n)
+		qsort(c, l->n, sizeof(*c), by_identity);
+	for (unsigned i = 0; i < l->n; i++)
+		c[i].first = i && memcmp(c[i].id.b, c[i - 1].id.b,
+					 sizeof(c[i].id.b)) == 0 ?
+				     c[i - 1].first : c[i].at;
+	if (l->n)
+		qsort(c, l->n, sizeof(*c), by_place);
+	*ret = mem_take(c);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- contest */
@@ -160,23 +212,27 @@ static int new_entry(struct entry_list *l, const struct member *m,
 	return 0;
 }
 
-static int add_file(struct vault *v, struct entry_list *l,
-		    const struct member *m)
+/* Equal files are one: an entry for each first one, with those equal to it. */
+static int add_files(struct vault *v, const struct member_list *files,
+		     struct entry_list *ret)
 {
-	struct entry *e;
+	auto_free struct contestant *equals = NULL;
+	int r = find_equals(v, files, &equals);
 
-	for (unsigned i = 0; i < l->n; i++) {
-		int r = l->e[i].kind == KIND_DIR ?
-				0 :
-				same_data(v, &l->e[i].members.m[0], m);
+	for (unsigned i = 0; r == 0 && i < files->n; i++) {
+		struct contestant *first = &equals[equals[i].first];
+		struct entry *e;
 
-		if (r < 0)
-			return r;
-		if (r > 0)
-			return member_copy(&l->e[i].members, m);
+		if (first == &equals[i]) {
+			/* From here on where its entry is. */
+			first->at = ret->n;
+			r = new_entry(ret, &files->m[i], &e);
+		}
+		if (r == 0)
+			r = member_copy(&ret->e[first->at].members,
+					&files->m[i]);
 	}
-	int r = new_entry(l, m, &e);
-	return r < 0 ? r : member_copy(&e->members, m);
+	return r;
 }
 
 static int entry_greatest_first(const void *a, const void *b)
@@ -203,8 +259,7 @@ static int contest(struct vault *v, const struct member_list *members,
 		return r;
 	if (files.n)
 		qsort(files.m, files.n, sizeof(files.m[0]), greatest_first);
-	for (unsigned i = 0; r == 0 && i < files.n; i++)
-		r = add_file(v, &out, &files.m[i]);
+	r = add_files(v, &files, &out);
 	if (r < 0)
 		return r;
 	if (out.n)
@@ -266,9 +321,40 @@ size_t view_cut_name(const uint8_t *name, size_t len, size_t max)
 struct names {
 	const struct entry_list *out; /* the winners first, sorted */
 	unsigned n_won;
+	/* Those given so far, by hash: places in out->e, 0 is free (there is a
+	 * winner for each loser).  Linear probing, half full at most. */
+	unsigned *given;
+	size_t n_slots; /* a power of two */
 	const struct taken *taken;
 	unsigned n; /* the number of the name given last */
 };
+
+static int names_init(struct names *names, const struct entry_list *out,
+		      const struct taken *taken, unsigned n_losers)
+{
+	size_t n_slots = 1;
+
+	while (n_slots < 2 * (size_t)n_losers)
+		n_slots *= 2;
+	*names = (struct names){ .out = out, .n_won = out->n, .taken = taken,
+				 .n_slots = n_slots };
+	names->given = mem_zalloc_array(n_slots, sizeof(*names->given));
+	return names->given ? 0 : -ENOMEM;
+}
+
+/* The slot of a name that was given, or the free one where it belongs. */
+static unsigned *given_slot(struct vault *v, const struct names *names,
+			    const struct entry *want)
+{
+	uint64_t i = hash_short(&v->name_key, want->name, want->name_len);
+
+	for (;; i++) {
+		unsigned *slot = &names->given[i & (names->n_slots - 1)];
+
+		if (!*slot || entry_by_name(&names->out->e[*slot], want) == 0)
+			return slot;
+	}
+}
 
 /* 1, 0. */
 static int is_taken(struct vault *v, const struct names *names,
@@ -282,9 +368,8 @@ static int is_taken(struct vault *v, const struct names *names,
 	if (names->n_won && bsearch(&want, out->e, names->n_won, sizeof(want),
 				    entry_by_name))
 		return 1;
-	for (unsigned i = names->n_won; i < out->n; i++)
-		if (entry_by_name(&out->e[i], &want) == 0)
-			return 1;
+	if (*given_slot(v, names, &want))
+		return 1;
 	const struct taken *t = names->taken;
 	if (!t || (t->replaced->n &&
 		   bsearch(&want, t->replaced->e, t->replaced->n, sizeof(want),
@@ -409,6 +494,37 @@ static int contest_run(struct vault *v, const struct member_list *all,
 	return r;
 }
 
+/* Moves the losers into the list, each under its new name. */
+static int name_losers(struct vault *v, struct entry_list *losers,
+		       const struct taken *taken, struct entry_list *ret)
+{
+	struct names names;
+	int r;
+
+	if (losers->n == 0)
+		return 0;
+	r = names_init(&names, ret, taken, losers->n);
+	if (r < 0)
+		return r;
+	qsort(losers->e, losers->n, sizeof(losers->e[0]), by_name_and_key);
+	for (unsigned i = 0; r == 0 && i < losers->n; i++) {
+		struct entry *e;
+
+		/* The one before went on into the list. */
+		r = conflict_name(v, &losers->e[i], &names,
+				  i ? &ret->e[ret->n - 1] : NULL);
+		if (r == 0)
+			r = entry_add(ret, &e);
+		if (r < 0)
+			break;
+		*e = losers->e[i];
+		losers->e[i] = (struct entry){ 0 };
+		*given_slot(v, &names, e) = ret->n - 1;
+	}
+	mem_free(names.given);
+	return r;
+}
+
 int view_resolve(struct vault *v, const struct member_list *members,
 		 const struct taken *taken, struct entry_list *ret)
 {
@@ -427,21 +543,5 @@ int view_resolve(struct vault *v, const struct member_list *members,
 		r = contest_run(v, &all, at, &at, ret, &losers);
 	if (r < 0)
 		return r;
-	struct names names = { ret, ret->n, taken, 0 };
-	if (losers.n)
-		qsort(losers.e, losers.n, sizeof(losers.e[0]), by_name_and_key);
-	for (unsigned i = 0; r == 0 && i < losers.n; i++) {
-		struct entry *e;
-
-		/* The one before went on into the list. */
-		r = conflict_name(v, &losers.e[i], &names,
-				  i ? &ret->e[ret->n - 1] : NULL);
-		if (r == 0)
-			r = entry_add(ret, &e);
-		if (r < 0)
-			return r;
-		*e = losers.e[i];
-		losers.e[i] = (struct entry){ 0 };
-	}
-	return r;
+	return name_losers(v, &losers, taken, ret);
 }

@@ -115,18 +115,14 @@ int view_replace_rows(struct vault *v, struct node *dir,
 
 /* ---------------------------------------------------------------- contests */
 
-/* Adds the row of a name, if there is one and it is not in the list yet. */
-static int add_row(struct vault *v, const struct node *dir, const void *name,
-		   size_t len, struct entry_list *have)
+/* Adds the row of a name, if there is one. */
+static int add_row(struct vault *v, const struct node *dir,
+		   const struct member *like, struct entry_list *have)
 {
 	auto_entry struct entry found = { 0 };
 	struct entry *to;
+	int r = view_row_find(v, dir->ino, like->name, like->name_len, &found);
 
-	for (unsigned i = 0; i < have->n; i++)
-		if (have->e[i].name_len == len &&
-		    memcmp(have->e[i].name, name, len) == 0)
-			return 0;
-	int r = view_row_find(v, dir->ino, name, len, &found);
 	if (r <= 0)
 		return r;
 	r = entry_add(have, &to);
@@ -135,23 +131,6 @@ static int add_row(struct vault *v, const struct node *dir, const void *name,
 	*to = found;
 	found = (struct entry){ 0 };
 	return 0;
-}
-
-/* The rows that may change with the members of one name: its own; where
- * something is generated, all that is, and the names it was generated from. */
-static int rows_concerned(struct vault *v, const struct node *dir,
-			  const struct member *like, struct entry_list *have)
-{
-	int r = dir->n_special ? view_row_special(v, dir->ino, have) : 0;
-	unsigned n_special = have->n;
-
-	for (unsigned i = 0; r == 0 && i < n_special; i++)
-		for (unsigned k = 0; r == 0 && k < have->e[i].members.n; k++) {
-			const struct member *m = &have->e[i].members.m[k];
-
-			r = add_row(v, dir, m->name, m->name_len, have);
-		}
-	return r < 0 ? r : add_row(v, dir, like->name, like->name_len, have);
 }
 
 static bool same_name(const struct member *a, const struct member *b)
@@ -167,6 +146,61 @@ static int member_by_name(const void *a, const void *b)
 
 	return d ? d : (x->name_len > y->name_len) -
 			       (x->name_len < y->name_len);
+}
+
+static int pointer_by_name(const void *a, const void *b)
+{
+	const struct member *const *x = a, *const *y = b;
+
+	return member_by_name(*x, *y);
+}
+
+/* The rows of the names that members want, each once, beside those in the list,
+ * which is sorted. */
+static int add_rows(struct vault *v, const struct node *dir,
+		    const struct member **names, size_t n,
+		    struct entry_list *have)
+{
+	const unsigned n_first = have->n;
+	int r = 0;
+
+	qsort(names, n, sizeof(*names), pointer_by_name);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		/* The list grows, and may move. */
+		struct entry_list first = { have->e, n_first, n_first };
+		struct entry want = { .name = names[i]->name,
+				      .name_len = names[i]->name_len };
+
+		if ((i && same_name(names[i - 1], names[i])) ||
+		    find_by_name(&first, &want))
+			continue;
+		r = add_row(v, dir, names[i], have);
+	}
+	return r;
+}
+
+/* The rows that may change with the members of one name: its own; where
+ * something is generated, all that is, and the names it was generated from. */
+static int rows_concerned(struct vault *v, const struct node *dir,
+			  const struct member *like, struct entry_list *have)
+{
+	auto_free const struct member **names = NULL;
+	size_t n = 0, n_members = 1;
+	int r = dir->n_special ? view_row_special(v, dir->ino, have) : 0;
+
+	if (r < 0)
+		return r;
+	entry_list_sort(have);
+	for (unsigned i = 0; i < have->n; i++)
+		n_members += have->e[i].members.n;
+	names = mem_zalloc_array(n_members, sizeof(struct member *));
+	if (!names)
+		return -ENOMEM;
+	for (unsigned i = 0; i < have->n; i++)
+		for (unsigned k = 0; k < have->e[i].members.n; k++)
+			names[n++] = &have->e[i].members.m[k];
+	names[n++] = like;
+	return add_rows(v, dir, names, n, have);
 }
 
 /* The members the rows have but those of `n`, and those of `n` now that want
