@@ -50,5 +50,9 @@ typedef int index_value_fn(void *arg, const uint8_t *id, size_t id_bytes,
 			   const uint8_t *rec, size_t bytes);
 int index_value_each(struct index *ix, const char *table, index_value_fn *fn,
 		     void *arg) must_check;
+/* Ascending by id (memcmp), from the first that is not less than `from`. */
+int index_value_each_from(struct index *ix, const char *table, const void *from,
+			  size_t from_bytes, index_value_fn *fn, void *arg)
+	must_check;
 
 #endif

@@ -201,14 +201,15 @@ int index_value_delete(struct index *ix, const char *table, const void *id,
 	return query_run(&q);
 }
 
-int index_value_each(struct index *ix, const char *table, index_value_fn *fn,
-		     void *arg)
+int index_value_each_from(struct index *ix, const char *table, const void *from,
+			  size_t from_bytes, index_value_fn *fn, void *arg)
 {
 	auto_query struct query q = QUERY_INIT;
 	int r;
 
 	query_begin(&q, ix, STMT_VALUE_EACH);
 	query_bind_text(&q, table);
+	query_bind_blob(&q, from, from_bytes);
 	while ((r = query_row(&q)) > 0) {
 		size_t id_bytes, n;
 		const uint8_t *id = query_blob(&q, 0, &id_bytes);
@@ -219,4 +220,10 @@ int index_value_each(struct index *ix, const char *table, index_value_fn *fn,
 			break;
 	}
 	return r;
+}
+
+int index_value_each(struct index *ix, const char *table, index_value_fn *fn,
+		     void *arg)
+{
+	return index_value_each_from(ix, table, "", 0, fn, arg);
 }

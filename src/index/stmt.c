@@ -144,7 +144,7 @@ static const char *const texts[STMT_N_] = {
 	[STMT_VALUE_PUT] = "REPLACE INTO value(tbl, id, rec) VALUES(?, ?, ?)",
 	[STMT_VALUE_DELETE] = "DELETE FROM value WHERE tbl = ? AND id = ?",
 	[STMT_VALUE_EACH] = "SELECT id, rec FROM value WHERE tbl = ?"
-			    " ORDER BY id",
+			    " AND id >= ? ORDER BY id",
 };
 
 const char *stmt_schema(void)

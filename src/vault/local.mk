@@ -14,8 +14,9 @@ src_vault_libvault_a_SOURCES = \
 	%D%/born.h %D%/born.c \
 	%D%/tree_priv.h %D%/tree.c %D%/tree_attr.c %D%/tree_names.c %D%/tree_xattr.c \
 	%D%/view.h %D%/view_priv.h %D%/view.c \
+	%D%/hash_set.h %D%/hash_set.c \
 	%D%/view_contest.c %D%/view_cycle.c %D%/view_group.c \
-	%D%/view_row.c %D%/view_update.c
+	%D%/view_row.c %D%/view_special.c %D%/view_update.c
 include %D%/content.mk
 include %D%/commit.mk
 include %D%/care.mk

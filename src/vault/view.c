@@ -230,7 +230,9 @@ static int entry_of(struct vault *v, const struct member *m,
 		return 1;
 	}
 	if (r >= 0)
-		r = view_row_special(v, rep, &special);
+		r = view_row_special_of(v, rep,
+					view_cookie(v, m->name, m->name_len),
+					&special);
 	for (unsigned i = 0; r == 0 && i < special.n; i++)
 		if (has_member(&special.e[i].members, m)) {
 			*ret = special.e[i];

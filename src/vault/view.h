@@ -48,6 +48,7 @@ struct entry {
 	uint16_t name_len;
 	uint8_t kind;
 	bool is_generated;
+	bool is_displaced; /* and not the first name it would have got */
 	struct member_list members; /* [0] is shown */
 };
 

@@ -375,7 +375,14 @@ static int is_taken(struct vault *v, const struct names *names,
 		   bsearch(&want, t->replaced->e, t->replaced->n, sizeof(want),
 			   entry_by_name)))
 		return 0;
-	return view_row_peek(v, t->rep, name, len, &row);
+	int r = view_row_peek(v, t->rep, name, len, &row);
+	/* A generated name, maybe, whose turn may come later. */
+	if (r > 0 && row.has_extra) {
+		int e = hash_set_add(t->unsure, view_hash_of(row.cookie));
+
+		r = e < 0 ? e : 1;
+	}
+	return r;
 }
 
 /* " (conflict DEVICE YYYY-MM-DD hhmmss[ n])" */
@@ -465,6 +472,7 @@ static int conflict_name(struct vault *v, struct entry *e, struct names *names,
 		e->name = copy;
 		e->name_len = (uint16_t)len;
 		e->is_generated = true;
+		e->is_displaced = n > 1;
 		names->n = n;
 		return 0;
 	}

@@ -4,6 +4,7 @@
 #define COFFER_VAULT_VIEW_PRIV_H
 
 #include "base/buf.h"
+#include "vault/hash_set.h"
 #include "vault/merge.h"
 #include "vault/view.h"
 
@@ -30,9 +31,13 @@ int view_row_peek(struct vault *v, uint64_t rep, const void *name, size_t len,
 /* Every row at a rep, with members. */
 int view_row_all(struct vault *v, uint64_t rep, struct entry_list *ret)
 	must_check;
-/* Those that are generated or have a virtual member. */
-int view_row_special(struct vault *v, uint64_t rep, struct entry_list *ret)
-	must_check;
+/* The row of a cookie, which is there; the rows of names of one hash.  The hash
+ * is view_cookie's; view_hash_of a row's cookie gives that of its name. */
+int view_row_at(struct vault *v, uint64_t rep, uint64_t cookie,
+		struct entry_list *ret) must_check;
+int view_row_of_hash(struct vault *v, uint64_t rep, uint64_t hash,
+		     struct entry_list *ret) must_check;
+uint64_t view_hash_of(uint64_t cookie);
 /* Writes a row (e->cookie 0: a free one is found) and keeps the directory's
  * counts; `old`: the row it replaces, or NULL. */
 int view_row_put(struct vault *v, struct node *dir, struct entry *e,
@@ -50,12 +55,28 @@ int view_row_delete_simple(struct vault *v, struct node *dir,
 bool entry_is_simple(const struct entry *e);
 bool entry_is_special(const struct entry *e);
 
+/* ---- special rows (view_special.c) ---- */
+int view_special_note(struct vault *v, const struct entry *e) must_check;
+int view_special_drop(struct vault *v, const struct entry *e) must_check;
+/* Those that are generated or have a virtual member; of them those made from
+ * names of one hash, and those that are displaced. */
+int view_row_special(struct vault *v, uint64_t rep, struct entry_list *ret)
+	must_check;
+int view_row_special_of(struct vault *v, uint64_t rep, uint64_t hash,
+			struct entry_list *ret) must_check;
+int view_row_displaced(struct vault *v, uint64_t rep, struct entry_list *ret)
+	must_check;
+
 /* ---- contests (view_contest.c) ---- */
-/* Names of a directory beside those being resolved: the rows at `rep` but for
- * `replaced`, which is sorted. */
+/*
+ * Names of a directory beside those being resolved: the rows at `rep` but for
+ * `replaced`, which is sorted.  A name that a row not replaced has, but might
+ * have to give up, goes to `unsure`: if there is one, the result does not count.
+ */
 struct taken {
 	uint64_t rep;
 	const struct entry_list *replaced;
+	struct hash_set *unsure;
 };
 /* R5 and N1 for members of one directory; `taken` NULL: they are all. */
 int view_resolve(struct vault *v, const struct member_list *members,

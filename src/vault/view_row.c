@@ -17,6 +17,7 @@
 
 enum extra_bit {
 	EXTRA_GENERATED = 1,
+	EXTRA_DISPLACED = 2,
 };
 
 enum member_bit {
@@ -213,7 +214,9 @@ static int read_extra(const struct index_link *row, struct entry *e)
 	int r = 0;
 
 	cursor_init(&c, row->extra, row->extra_bytes);
-	e->is_generated = cursor_u8(&c) & EXTRA_GENERATED;
+	unsigned bits = cursor_u8(&c);
+	e->is_generated = bits & EXTRA_GENERATED;
+	e->is_displaced = bits & EXTRA_DISPLACED;
 	while (r == 0 && cursor_left(&c) > 0 && !c.error)
 		r = read_member(&c, &e->members);
 	return r < 0 ? r : cursor_finish(&c) < 0 ? ERR_BAD_INDEX : 0;
@@ -426,6 +429,7 @@ int view_lookup(struct vault *v, uint64_t dir, const void *name, size_t len,
 struct row_list {
 	struct row *rows;
 	unsigned n, cap;
+	uint64_t last; /* cookie */
 };
 
 static void row_list_release(struct row_list *l)
@@ -439,6 +443,8 @@ static int collect_fn(void *arg, const struct index_link *l)
 {
 	struct row_list *c = arg;
 
+	if (l->cookie > c->last)
+		return 1;
 	if (c->n == c->cap) {
 		unsigned cap = c->cap ? c->cap * 2 : 16;
 		struct row *rows = mem_realloc_array(c->rows, cap, sizeof(*rows));
@@ -473,78 +479,41 @@ static int finish_rows(struct vault *v, struct row_list *l,
 	return 0;
 }
 
-int view_row_all(struct vault *v, uint64_t rep, struct entry_list *ret)
+static int rows_between(struct vault *v, uint64_t rep, uint64_t first,
+			uint64_t last, struct entry_list *ret)
 {
-	struct row_list l = { 0 };
-	int r = index_link_each(v->index, rep, 0, collect_fn, &l);
+	struct row_list l = { .last = last };
+	int r = index_link_each(v->index, rep, first, collect_fn, &l);
 
-	if (r == 0)
+	if (r >= 0)
 		r = finish_rows(v, &l, ret);
 	row_list_release(&l);
 	return r;
 }
 
-/* ---------------------------------------------------------------- special rows */
-
-/* Each directory has a table of its own for them: a big one is not searched for
- * the few. */
-struct special_table {
-	char name[32];
-};
-
-static struct special_table special_table(uint64_t rep)
+int view_row_all(struct vault *v, uint64_t rep, struct entry_list *ret)
 {
-	struct special_table t;
-
-	snprintf(t.name, sizeof(t.name), "special-%016llx",
-		 (unsigned long long)rep);
-	return t;
+	return rows_between(v, rep, 0, UINT64_MAX, ret);
 }
 
-static int note_special(struct vault *v, uint64_t rep, uint64_t cookie,
-			bool is_special)
+uint64_t view_hash_of(uint64_t cookie)
 {
-	struct special_table t = special_table(rep);
-	uint8_t id[8];
-
-	le64_put(id, cookie);
-	return is_special ?
-		       index_value_put(v->index, t.name, id, sizeof(id), id, 0) :
-		       index_value_delete(v->index, t.name, id, sizeof(id));
+	return cookie - cookie % COOKIE_SLOTS;
 }
 
-struct special_walk {
-	struct vault *v;
-	uint64_t rep;
-	struct row_list l;
-};
-
-static int special_fn(void *arg, const uint8_t *id, size_t id_bytes,
-		      const uint8_t *rec, size_t bytes)
+int view_row_of_hash(struct vault *v, uint64_t rep, uint64_t hash,
+		     struct entry_list *ret)
 {
-	struct special_walk *w = arg;
-	struct index_link row;
-
-	(void)rec;
-	(void)bytes;
-	if (id_bytes != 8)
-		return ERR_BAD_INDEX;
-	int r = index_link_get(w->v->index, w->rep, le64_get(id), &row);
-	if (r <= 0)
-		return r < 0 ? r : ERR_BAD_INDEX;
-	return collect_fn(&w->l, &row);
+	return rows_between(v, rep, hash, hash + COOKIE_SLOTS - 1, ret);
 }
 
-int view_row_special(struct vault *v, uint64_t rep, struct entry_list *ret)
+int view_row_at(struct vault *v, uint64_t rep, uint64_t cookie,
+		struct entry_list *ret)
 {
-	struct special_table t = special_table(rep);
-	struct special_walk w = { .v = v, .rep = rep };
-	int r = index_value_each(v->index, t.name, special_fn, &w);
+	unsigned had = ret->n;
+	int r = rows_between(v, rep, cookie, cookie, ret);
 
-	if (r == 0)
-		r = finish_rows(v, &w.l, ret);
-	row_list_release(&w.l);
-	return r;
+	return r < 0 ? r : ret->n > had ? 0 : ERR_BAD_INDEX;
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -577,7 +546,8 @@ static int encode_extra(const struct entry *e, struct buf *b)
 {
 	if (entry_is_simple(e))
 		return 0;
-	buf_put_u8(b, e->is_generated ? EXTRA_GENERATED : 0);
+	buf_put_u8(b, (uint8_t)((e->is_generated ? EXTRA_GENERATED : 0) |
+				(e->is_displaced ? EXTRA_DISPLACED : 0)));
 	for (unsigned i = 0; i < e->members.n; i++)
 		put_member(b, &e->members.m[i]);
 	return buf_error(b);
@@ -608,8 +578,10 @@ int view_row_put(struct vault *v, struct node *dir, struct entry *e,
 	};
 	memo_drop(v, dir->ino, e->cookie);
 	r = index_link_put(v->index, &l);
-	if (r == 0 && was_special != is_special)
-		r = note_special(v, dir->ino, e->cookie, is_special);
+	if (r == 0 && was_special)
+		r = view_special_drop(v, old);
+	if (r == 0 && is_special)
+		r = view_special_note(v, e);
 	if (r < 0)
 		return r;
 	touched_entry(v, dir->ino, e->name, e->name_len);
@@ -626,7 +598,7 @@ int view_row_delete(struct vault *v, struct node *dir, const struct entry *e)
 	int r = index_link_delete(v->index, dir->ino, e->cookie);
 
 	if (r == 0 && is_special)
-		r = note_special(v, dir->ino, e->cookie, false);
+		r = view_special_drop(v, e);
 	if (r < 0)
 		return r;
 	touched_entry(v, dir->ino, e->name, e->name_len);

@@ -79,7 +79,7 @@ static struct entry *find_by_name(const struct entry_list *sorted,
 static bool same_entry(const struct entry *a, const struct entry *b)
 {
 	if (a->kind != b->kind || a->is_generated != b->is_generated ||
-	    a->members.n != b->members.n)
+	    a->is_displaced != b->is_displaced || a->members.n != b->members.n)
 		return false;
 	for (unsigned i = 0; i < a->members.n; i++)
 		if (!member_equal(&a->members.m[i], &b->members.m[i]))
@@ -115,24 +115,6 @@ int view_replace_rows(struct vault *v, struct node *dir,
 
 /* ---------------------------------------------------------------- contests */
 
-/* Adds the row of a name, if there is one. */
-static int add_row(struct vault *v, const struct node *dir,
-		   const struct member *like, struct entry_list *have)
-{
-	auto_entry struct entry found = { 0 };
-	struct entry *to;
-	int r = view_row_find(v, dir->ino, like->name, like->name_len, &found);
-
-	if (r <= 0)
-		return r;
-	r = entry_add(have, &to);
-	if (r < 0)
-		return r;
-	*to = found;
-	found = (struct entry){ 0 };
-	return 0;
-}
-
 static bool same_name(const struct member *a, const struct member *b)
 {
 	return a->name_len == b->name_len &&
@@ -148,59 +130,82 @@ static int member_by_name(const void *a, const void *b)
 			       (x->name_len < y->name_len);
 }
 
-static int pointer_by_name(const void *a, const void *b)
-{
-	const struct member *const *x = a, *const *y = b;
+/* Rows that are changed together, as they are gathered. */
+struct concern {
+	struct vault *v;
+	uint64_t rep;
+	struct entry_list *have;
+	struct hash_set rows;	/* cookies of those in the list */
+	struct hash_set *names; /* all that belongs to these names */
+};
 
-	return member_by_name(*x, *y);
+/* Takes rows that are not there yet, and the names their members want. */
+static int take_new(struct concern *c, struct entry_list *found)
+{
+	struct entry *to;
+
+	for (unsigned i = 0; i < found->n; i++) {
+		struct entry *e = &found->e[i];
+		int r = hash_set_add(&c->rows, e->cookie);
+
+		if (r == 0)
+			continue;
+		for (unsigned k = 0; r >= 0 && k < e->members.n; k++)
+			r = hash_set_add(c->names,
+					 view_cookie(c->v, e->members.m[k].name,
+						     e->members.m[k].name_len));
+		if (r >= 0)
+			r = entry_add(c->have, &to);
+		if (r < 0)
+			return r;
+		*to = *e;
+		*e = (struct entry){ 0 };
+	}
+	return 0;
 }
 
-/* The rows of the names that members want, each once, beside those in the list,
- * which is sorted. */
-static int add_rows(struct vault *v, const struct node *dir,
-		    const struct member **names, size_t n,
-		    struct entry_list *have)
+static int take_name(struct concern *c, uint64_t hash)
 {
-	const unsigned n_first = have->n;
+	auto_entries struct entry_list found = { 0 };
+	int r = view_row_of_hash(c->v, c->rep, hash, &found);
+
+	if (r == 0)
+		r = view_row_special_of(c->v, c->rep, hash, &found);
+	return r < 0 ? r : take_new(c, &found);
+}
+
+static int take_displaced(struct concern *c)
+{
+	auto_entries struct entry_list found = { 0 };
+	int r = view_row_displaced(c->v, c->rep, &found);
+
+	return r < 0 ? r : take_new(c, &found);
+}
+
+/*
+ * The rows that may change with the members of these names: their own, those
+ * that were generated from them, and so on with the names these were made from.
+ * Whatever could not get the first name it wanted may want any that comes free.
+ */
+static int rows_concerned(struct vault *v, const struct node *dir,
+			  struct hash_set *names, struct entry_list *have)
+{
+	struct concern c = { .v = v, .rep = dir->ino, .have = have,
+			     .names = names };
 	int r = 0;
 
-	qsort(names, n, sizeof(*names), pointer_by_name);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		/* The list grows, and may move. */
-		struct entry_list first = { have->e, n_first, n_first };
-		struct entry want = { .name = names[i]->name,
-				      .name_len = names[i]->name_len };
-
-		if ((i && same_name(names[i - 1], names[i])) ||
-		    find_by_name(&first, &want))
-			continue;
-		r = add_row(v, dir, names[i], have);
-	}
-	return r;
-}
-
-/* The rows that may change with the members of one name: its own; where
- * something is generated, all that is, and the names it was generated from. */
-static int rows_concerned(struct vault *v, const struct node *dir,
-			  const struct member *like, struct entry_list *have)
-{
-	auto_free const struct member **names = NULL;
-	size_t n = 0, n_members = 1;
-	int r = dir->n_special ? view_row_special(v, dir->ino, have) : 0;
-
-	if (r < 0)
+	if (dir->n_special == 0) {
+		/* Nothing was generated from anything. */
+		for (unsigned i = 0; r == 0 && i < names->n; i++)
+			r = view_row_of_hash(v, dir->ino, names->hashes[i],
+					     have);
 		return r;
-	entry_list_sort(have);
-	for (unsigned i = 0; i < have->n; i++)
-		n_members += have->e[i].members.n;
-	names = mem_zalloc_array(n_members, sizeof(struct member *));
-	if (!names)
-		return -ENOMEM;
-	for (unsigned i = 0; i < have->n; i++)
-		for (unsigned k = 0; k < have->e[i].members.n; k++)
-			names[n++] = &have->e[i].members.m[k];
-	names[n++] = like;
-	return add_rows(v, dir, names, n, have);
+	}
+	r = take_displaced(&c);
+	for (unsigned i = 0; r == 0 && i < names->n; i++)
+		r = take_name(&c, names->hashes[i]);
+	hash_set_release(&c.rows);
+	return r;
 }
 
 /* The members the rows have but those of `n`, and those of `n` now that want
@@ -235,21 +240,44 @@ static int collect(struct vault *v, const struct node *dir,
 	return r;
 }
 
-static int refill(struct vault *v, struct node *dir, const struct node *n,
-		  const struct member *like, const struct member_list *now,
-		  struct group_list *groups)
+/* The same with names whose rows must be looked at too: 1 if there are more of
+ * them, and nothing was changed. */
+static int try_refill(struct vault *v, struct node *dir, const struct node *n,
+		      const struct member *like, const struct member_list *now,
+		      struct hash_set *names, struct group_list *groups)
 {
 	auto_entries struct entry_list have = { 0 }, want = { 0 };
 	auto_members struct member_list all = { 0 };
-	int r = rows_concerned(v, dir, like, &have);
+	auto_hashes struct hash_set unsure = { 0 };
+	struct taken taken = { dir->ino, &have, &unsure };
+	int r = rows_concerned(v, dir, names, &have);
 
 	entry_list_sort(&have);
 	if (r == 0)
 		r = collect(v, dir, n, like, now, &have, &all);
 	if (r == 0)
-		r = view_resolve(v, &all,
-				 &(struct taken){ dir->ino, &have }, &want);
-	return r < 0 ? r : view_replace_rows(v, dir, &have, &want, groups);
+		r = view_resolve(v, &all, &taken, &want);
+	for (unsigned i = 0; r >= 0 && i < unsure.n; i++)
+		r = hash_set_add(names, unsure.hashes[i]);
+	if (r < 0 || unsure.n)
+		return r < 0 ? r : 1;
+	return view_replace_rows(v, dir, &have, &want, groups);
+}
+
+static int refill(struct vault *v, struct node *dir, const struct node *n,
+		  const struct member *like, const struct member_list *now,
+		  struct group_list *groups)
+{
+	auto_hashes struct hash_set names = { 0 };
+	int r = hash_set_add(&names,
+			     view_cookie(v, like->name, like->name_len));
+
+	if (r < 0)
+		return r;
+	do {
+		r = try_refill(v, dir, n, like, now, &names, groups);
+	} while (r > 0);
+	return r;
 }
 
 /* ---------------------------------------------------------------- one row */

@@ -97,6 +97,11 @@ tests_unit_test_held_SOURCES = %D%/test_held.c %D%/tree_fixture.c \
 	%D%/tree_fixture.h
 tests_unit_test_held_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_view
+tests_unit_test_view_SOURCES = %D%/test_view.c %D%/tree_fixture.c \
+	%D%/tree_fixture.h
+tests_unit_test_view_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_merge
 tests_unit_test_merge_SOURCES = %D%/test_merge.c %D%/tree_fixture.c \
 	%D%/tree_fixture.h
