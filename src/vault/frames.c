@@ -175,8 +175,7 @@ static int add_in_parts(struct draft *d, const struct oplog_piece *p)
 			continue;
 		size_t bytes = (size_t)(p->raw.data + at - run.raw);
 
-		if (run.n_ops > 0 &&
-		    draft_bytes(d) + bytes > FRAME_SOFT_MAX) {
+		if (run.n_ops > 0 && draft_bytes(d) + bytes > FRAME_SOFT_MAX) {
 			add_run(d, &run);
 			r = draft_write(d);
 			run.first_index += run.n_ops;
@@ -218,7 +217,7 @@ bool frames_are_needed(const struct commit *c, const struct content_durable *d,
 {
 	if (d->n_packs || d->n_stage || d->n_chunks)
 		return true;
-	for (const struct oplog_piece *p = c->v->oplog.first; p && p != end;
+	for (const struct oplog_piece *p = c->v->oplog.unframed; p && p != end;
 	     p = p->next)
 		if (!p->in_frame && p->n_ops > 0)
 			return true;
@@ -230,7 +229,7 @@ bool frames_are_needed(const struct commit *c, const struct content_durable *d,
 int frames_write(struct commit *c, const struct content_durable *what,
 		 const struct oplog_piece *end)
 {
-	struct oplog_piece *first = c->v->oplog.first;
+	struct oplog_piece *first = c->v->oplog.unframed;
 	struct draft d;
 	int r;
 
@@ -247,8 +246,10 @@ int frames_write(struct commit *c, const struct content_durable *what,
 		r = buf_error(&d.runs);
 	if (r == 0)
 		r = draft_write(&d);
-	for (struct oplog_piece *p = first; r == 0 && p != end; p = p->next)
+	for (struct oplog_piece *p = first; r == 0 && p != end; p = p->next) {
 		p->in_frame = true;
+		c->v->oplog.unframed = p->next;
+	}
 	draft_release(&d);
 	return r;
 }

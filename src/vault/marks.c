@@ -85,7 +85,8 @@ static bool may_be_clean(const struct commit *c, struct vault *v)
 {
 	bool yes = !c->is_marked_unclean && !held_any_lingers(v);
 
-	for (const struct oplog_piece *p = v->oplog.first; yes && p; p = p->next)
+	for (const struct oplog_piece *p = v->oplog.unframed; yes && p;
+	     p = p->next)
 		yes = p->in_frame || p->n_ops == 0;
 	return yes;
 }

@@ -48,9 +48,11 @@ int oplog_init(struct oplog *l, uint64_t next_seq)
 
 	*l = (struct oplog){ .seq = next_seq };
 	int r = piece_new(l, &p);
-	if (r == 0)
-		piece_append(l, p);
-	return r;
+	if (r < 0)
+		return r;
+	piece_append(l, p);
+	l->unframed = p;
+	return 0;
 }
 
 void oplog_release(struct oplog *l)
@@ -268,6 +270,8 @@ void oplog_drop_through(struct oplog *l, uint64_t seq)
 		struct oplog_piece *p = l->first;
 
 		l->first = p->next;
+		if (l->unframed == p)
+			l->unframed = p->next;
 		l->n_unsealed -= p->n_ops;
 		l->held_bytes -= p->raw.len + OPLOG_PIECE_BYTES;
 		piece_free(p);

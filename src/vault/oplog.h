@@ -44,6 +44,9 @@ struct oplog {
 	uint32_t next_index; /* in it */
 	hlc_t clock;	     /* greatest seen or used */
 	struct oplog_piece *first, *last; /* not sealed yet; last is open */
+	/* Those before it are in frames: cuts are many between two publishes,
+	 * and look at what is new.  Also guarded by cut_lock. */
+	struct oplog_piece *unframed;
 	uint64_t n_unsealed; /* operations */
 	uint64_t raw_bytes;  /* of the open batch */
 	uint64_t held_bytes; /* of all pieces, with what each piece costs */

@@ -498,6 +498,42 @@ START_TEST(an_index_that_outgrows_its_memory_makes_a_cut)
 }
 END_TEST
 
+/* Pieces of the log a cut begins to look at: none is in a frame. */
+static void check_unframed(struct vault *v)
+{
+	bool seen = false;
+
+	for (const struct oplog_piece *p = v->oplog.first; p; p = p->next) {
+		seen |= p == v->oplog.unframed;
+		ck_assert(p->in_frame == !seen || p->n_ops == 0);
+	}
+	ck_assert(seen);
+	ck_assert_ptr_eq(v->oplog.unframed, v->oplog.last);
+}
+
+START_TEST(a_cut_looks_at_what_came_since_the_last)
+{
+	struct vault *v = device_open(&a);
+	char name[16];
+
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		put_file(v, name, "text");
+		ck_assert_int_eq(vault_sync(v), 0);
+		check_unframed(v);
+		if (i == 10)
+			ck_assert_int_eq(vault_publish(v), 0);
+	}
+	check_unframed(v);
+	device_close(v);
+	v = device_open(&a);
+	put_file(v, "after", "text");
+	ck_assert_int_eq(vault_sync(v), 0);
+	check_unframed(v);
+	device_close(v);
+}
+END_TEST
+
 START_TEST(more_than_a_frame_holds_goes_into_several)
 {
 	struct device k = a;
@@ -563,6 +599,7 @@ int main(void)
 	tcase_add_test(t, threads_that_sync_at_once_all_get_what_they_asked_for);
 	tcase_add_test(t, the_committer_publishes_by_itself);
 	tcase_add_test(t, an_index_that_outgrows_its_memory_makes_a_cut);
+	tcase_add_test(t, a_cut_looks_at_what_came_since_the_last);
 	tcase_add_test(t, more_than_a_frame_holds_goes_into_several);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -130,6 +130,8 @@ START_TEST(test_seal_begins_the_next_batch_and_drop_forgets_one)
 	oplog_drop_through(&l, 3);
 	ck_assert_uint_eq(l.n_unsealed, 1);
 	ck_assert_uint_eq(l.first->seq, 4);
+	/* What is gone is not gone on from. */
+	ck_assert_ptr_eq(l.unframed, l.first);
 	oplog_release(&l);
 }
 END_TEST
