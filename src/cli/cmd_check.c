@@ -13,12 +13,16 @@
 #include "vault/care.h"
 
 static bool read_data;
+static uint64_t limit; /* bytes a second; 0: none */
 
 static int option(int key, const char *value)
 {
-	(void)key;
-	(void)value;
-	read_data = true;
+	if (key == 'd') {
+		read_data = true;
+		return EXIT_DONE;
+	}
+	if (units_parse_size(value, &limit) < 0 || limit == 0)
+		return fail_usage("--limit takes bytes a second, as in 20M");
 	return EXIT_DONE;
 }
 
@@ -104,6 +108,7 @@ static int check(struct report *r, struct vault *v, const char *path)
 {
 	const struct vault_check_options opts = {
 		.read_data = read_data,
+		.bytes_per_second = limit,
 		.finding = found,
 		.progress = progressed,
 		.arg = r,
@@ -148,6 +153,8 @@ static int run(struct cli *cli)
 	struct vault *v;
 	int code = EXIT_DONE;
 
+	if (limit && !read_data)
+		return fail_usage("--limit needs --read-data");
 	if (!cli->no_state)
 		code = open_refuse_mounted(
 			"check", opts.path,
@@ -174,6 +181,7 @@ static int run(struct cli *cli)
 
 static const struct cli_option options[] = {
 	{ 'd', "read-data", NULL, "read every byte of the contents" },
+	{ CLI_KEY_OWN, "limit", "RATE", "read at most so many bytes a second" },
 	{ 0 },
 };
 

@@ -18,8 +18,11 @@ enum vault_finding {
 
 struct vault_check_options {
 	bool read_data; /* every byte of every pack */
+	unsigned n_threads; /* that read; 0: a thread a core */
+	uint64_t bytes_per_second; /* of packs, on average; 0: no limit */
 	/* One finding: what (a file of the vault, or a path in the folder) and
-	 * why.  NULL-terminated texts, valid during the call. */
+	 * why.  NULL-terminated texts, valid during the call.  From any of the
+	 * threads, one at a time; so is progress. */
 	void (*finding)(void *arg, enum vault_finding kind, const char *what,
 			int err, const char *why);
 	void (*progress)(void *arg, uint64_t done, uint64_t total);

@@ -1,3 +1,3 @@
 src_vault_libvault_a_SOURCES += \
-	%D%/check.c %D%/check_priv.h %D%/check_tree.c \
+	%D%/check.c %D%/check_packs.c %D%/check_priv.h %D%/check_tree.c \
 	%D%/gc.c

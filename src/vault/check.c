@@ -24,6 +24,7 @@
 void check_tell(struct checker *c, enum vault_finding kind, const char *what,
 		int err, const char *why)
 {
+	lock_take(&c->lock);
 	/* A path in the folder is no file of the vault. */
 	if (kind == VAULT_FINDING_DAMAGE && what[0] != '/')
 		c->result->n_damaged++;
@@ -34,15 +35,11 @@ void check_tell(struct checker *c, enum vault_finding kind, const char *what,
 	if (c->opts->finding)
 		c->opts->finding(c->opts->arg, kind, what, err,
 				 why ? why : err_text(err));
+	lock_drop(&c->lock);
 }
 
-void check_progress(struct checker *c)
-{
-	if (c->opts->progress)
-		c->opts->progress(c->opts->arg, c->done, c->total);
-}
-
-int check_add_bad(struct checker *c, const struct bad_range *bad)
+static int add_bad_locked(struct checker *c, const struct bad_range *bad)
+	LOCK_ATTR_(requires_capability(c->lock))
 {
 	if (c->n_bad == c->cap_bad) {
 		size_t cap = c->cap_bad ? c->cap_bad * 2 : 64;
@@ -56,6 +53,14 @@ int check_add_bad(struct checker *c, const struct bad_range *bad)
 	}
 	c->bad[c->n_bad++] = *bad;
 	return 0;
+}
+
+int check_add_bad(struct checker *c, const struct bad_range *bad)
+{
+	lock_take(&c->lock);
+	int r = add_bad_locked(c, bad);
+	lock_drop(&c->lock);
+	return r;
 }
 
 /* ---------------------------------------------------------------- header, slots */
@@ -164,98 +169,6 @@ static int check_slots(struct checker *c)
 		return 0;
 	}
 	return r < 0 ? r : check_missing_slots(c);
-}
-
-/* ---------------------------------------------------------------- packs */
-
-static void pack_path(uint64_t writer, const uint8_t *name,
-		      char to[static CHECK_PATH_BYTES])
-{
-	char hex[2 * PACK_NAME_BYTES + 1];
-
-	hex_encode(name, PACK_NAME_BYTES, hex);
-	snprintf(to, CHECK_PATH_BYTES, "w/%016" PRIx64 "/d/%.2s/%s", writer,
-		 hex, hex);
-}
-
-struct pack_check {
-	struct checker *c;
-	uint64_t pack; /* its number in the index; 0: not there */
-	bool is_whole_only;
-	int err; /* of collecting what is lost */
-};
-
-/* All of a record of an older epoch, which is only believed whole. */
-static void bad_record(void *arg, const struct pack_entry *e, uint32_t first,
-		       uint32_t count, int err)
-{
-	struct pack_check *p = arg;
-	struct bad_range bad = {
-		.pack = p->pack,
-		.first = p->is_whole_only ? 0 : first,
-		.count = p->is_whole_only ? SUB_BLOCKS_MAX : count,
-	};
-	struct index_chunk chunk;
-
-
-	if (err == -ENOMEM)
-		p->err = err;
-	if (!p->pack || p->err < 0)
-		return;
-	lock_take(&p->c->v->index_lock);
-	int r = index_chunk_find(p->c->v->index, &e->id, &chunk);
-	lock_drop(&p->c->v->index_lock);
-	if (r > 0) {
-		bad.chunk = chunk.chunk;
-		r = check_add_bad(p->c, &bad);
-	}
-	if (r < 0)
-		p->err = r;
-}
-
-static int check_pack(struct checker *c, uint64_t writer,
-		      const struct segment_pack *p)
-{
-	struct vault *v = c->v;
-	struct pack_check state = {
-		.c = c,
-		.is_whole_only = p->epoch < core_newest_keys(v)->epoch,
-	};
-	char path[CHECK_PATH_BYTES];
-	struct index_pack row;
-	int found = 0;
-
-	lock_take(&v->index_lock);
-	int r = packs_is_dropped(v, writer, p->name, NULL);
-	if (r == 0)
-		found = index_pack_find(v->index, writer, p->name, &row);
-	lock_drop(&v->index_lock);
-	if (r != 0 || found < 0)
-		return min_of(min_of(r, found), 0);
-	if (found > 0)
-		state.pack = row.pack;
-	pack_path(writer, p->name, path);
-	r = store_verify_pack(v->store, writer, p->name, p,
-			      c->opts->read_data, bad_record, &state);
-	c->result->n_packs++;
-	c->result->n_chunks += p->n_entries;
-	if (c->opts->read_data)
-		c->result->bytes_read += p->size;
-	c->done += p->size;
-	check_progress(c);
-	if (state.err < 0)
-		return state.err;
-	if (r == 0)
-		return 0;
-	if (r == -ENOMEM)
-		return r;
-	if ((r == -ENOENT || r == ERR_MISSING) && writer != v->writer)
-		check_tell(c, VAULT_FINDING_PENDING, path, ERR_MISSING,
-			   "announced, and not here yet");
-	else
-		check_tell(c, VAULT_FINDING_DAMAGE, path,
-			   r == -ENOENT ? ERR_MISSING : r, NULL);
-	return 0;
 }
 
 /* ---------------------------------------------------------------- segments */
@@ -524,7 +437,12 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 	if (r == 0)
 		r = v->env->ops->list(v->env, v->vault_dirfd, root_fn, &c);
 	if (r == 0)
+		r = check_packs_start(&c);
+	if (r == 0)
 		r = check_writers(&c);
+	int read = check_packs_finish(&c);
+	if (r == 0)
+		r = read;
 	if (r == 0)
 		r = check_stage(&c);
 	if (r == 0)
@@ -533,6 +451,7 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 		r = check_tree(&c);
 	mem_free(c.bad);
 	mem_free(c.slots);
+	lock_release(&c.lock);
 	if (r == 0)
 		*ret = result;
 	return r;

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import time
 
 from cli_case import CHEAP, H, main
 
@@ -222,6 +223,24 @@ def test_check_names_what_is_damaged(box):
     assert "damage: " in text.out and "damaged" in text.err
     p = box.run("cat", "--passfile", "pass", "vault", "data", code=12)
     assert "data" in p.err
+
+
+def test_check_reads_no_faster_than_it_may(box):
+    box.vault()
+    fill(box)
+    box.write("more", os.urandom(200000))   # the second waits its turn
+    box.run("put", "--passfile", "pass", "vault", "more", "/")
+    two = [os.path.getsize(p) for p in packs(box.path("vault"))]
+    assert len(two) == 2, two
+    started = time.monotonic()
+    j = report(box, "check", "-d", "--limit", str(min(two)), "--passfile",
+               "pass", "vault")
+    assert time.monotonic() - started >= 1 and j["ok"], j
+    assert j["bytes_read"] == sum(two)
+    box.fails(2, "check", "--limit", "20M", "--passfile", "pass", "vault",
+              says="--read-data")
+    for rate in ("0", "fast", "-1"):
+        box.fails(2, "check", "-d", "--limit", rate, "vault", says="--limit")
 
 
 def test_check_works_without_local_state(box):

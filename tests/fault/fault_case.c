@@ -307,7 +307,8 @@ static int step_status(struct vault *v)
 
 static int step_check(struct vault *v)
 {
-	const struct vault_check_options opts = { .read_data = true };
+	const struct vault_check_options opts = { .read_data = true,
+						  .n_threads = 1 };
 	struct vault_check_result result;
 
 	return vault_check(v, &opts, &result);

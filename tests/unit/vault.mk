@@ -28,6 +28,10 @@ check_PROGRAMS += tests/unit/test_open
 tests_unit_test_open_SOURCES = %D%/test_open.c $(COMMIT_FIXTURE)
 tests_unit_test_open_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_check
+tests_unit_test_check_SOURCES = %D%/test_check.c $(COMMIT_FIXTURE)
+tests_unit_test_check_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_commit
 tests_unit_test_commit_SOURCES = %D%/test_commit.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
