@@ -6,6 +6,7 @@ CLI_TESTS = \
 	%D%/test_failures.py \
 	%D%/test_mount.py \
 	%D%/test_passphrase.py \
+	%D%/test_systemd.py \
 	%D%/test_transfer.py \
 	%D%/test_usage.py \
 	%D%/test_vault.py
