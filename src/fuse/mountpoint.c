@@ -66,12 +66,11 @@ static int check_overlap(const char *path, const char *vault_path,
 static int check_empty(const char *path, const char **ret_reason)
 {
 	DIR *dir = opendir(path);
-	const struct dirent *e;
 	unsigned n = 0;
 
 	if (!dir)
 		return refuse("cannot be read", ret_reason);
-	while (n <= 2 && (e = readdir(dir)))
+	while (n <= 2 && readdir(dir))
 		n++;
 	closedir(dir);
 	if (n > 2)

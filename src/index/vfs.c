@@ -318,7 +318,9 @@ static int file_sync(sqlite3_file *file, int flags)
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *ret)
 {
-	*ret = (sqlite3_int64)(file_vfs(file)->n_pages * VFS_PAGE_BYTES);
+	uint64_t n_bytes = file_vfs(file)->n_pages * VFS_PAGE_BYTES;
+
+	*ret = (sqlite3_int64)n_bytes;
 	return SQLITE_OK;
 }
 

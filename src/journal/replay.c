@@ -108,7 +108,8 @@ static int find_later_frame(const struct file *f, uint64_t at, uint64_t number,
 		if (r != 1)
 			continue;
 		if (frame.h.number <= number ||
-		    (id && memcmp(frame.h.journal_id, id, JOURNAL_ID_BYTES)))
+		    (id && memcmp(frame.h.journal_id, id, JOURNAL_ID_BYTES) !=
+				   0))
 			r = 0;
 		else
 			r = open_body(f, at, &frame);

@@ -469,8 +469,9 @@ static int finish_rows(struct vault *v, struct row_list *l,
 					 derive_member(v, &row->e, row->ino,
 						       &row->e.members);
 
-		if (r == 0)
-			r = entry_add(ret, &e);
+		if (r < 0)
+			return r;
+		r = entry_add(ret, &e);
 		if (r < 0)
 			return r;
 		*e = row->e;
