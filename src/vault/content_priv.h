@@ -22,6 +22,7 @@ struct room {
 	bool is_reserving;   /* lock; a thread asks the disk */
 	uint64_t stage_file; /* lock; the file the room is in */
 	uint64_t reserved;   /* lock; bytes */
+	uint64_t in_vault;   /* lock; bytes it has room for, as last told */
 };
 
 struct content {

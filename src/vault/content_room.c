@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Room for dirty data: the budget in memory, the quota, space in the stage. */
+/* Room for dirty data: the budget in memory, the quota, space in the stage and
+ * in the vault. */
 #include <errno.h>
 
 #include "base/block.h"
@@ -11,6 +12,9 @@
  * than a stage file holds. */
 #define STEP_BYTES ((uint64_t)8 << 20)
 #define RESERVE_MAX ((uint64_t)512 << 20)
+/* Never taken for contents: the segments that tell of deletions go there, and
+ * free the rest. */
+#define VAULT_HEADROOM_BYTES ((uint64_t)1 << 20)
 
 void room_init(struct room *r)
 {
@@ -74,6 +78,51 @@ static void wait_for_other_locked(struct room *r)
 		cond_wait(&r->changed, &r->lock);
 }
 
+/* Bytes the vault's file system has left for contents that are not even in
+ * memory yet; what is, or waits in the stage, goes there too, padded.  One that
+ * does not tell has room, and one that is away may come back. */
+static uint64_t left_in_vault(struct content *c)
+{
+	uint64_t waits = stage_bytes(c->v->stage) +
+			 sealed_bytes(budget_charged(&c->budget));
+	struct statvfs st;
+	uint64_t room;
+
+	block_soon();
+	if (c->v->env->ops->statvfs(c->v->env, c->v->vault_dirfd, &st) < 0 ||
+	    st.f_blocks == 0)
+		return UINT64_MAX;
+	waits += waits / 16 + VAULT_HEADROOM_BYTES;
+	room = (uint64_t)st.f_bavail * st.f_frsize;
+	return room - min_of(room, waits);
+}
+
+/*
+ * Were more taken than the vault has room for, it could not be published; nor
+ * could what is deleted after it, and so nothing would ever make room again.
+ */
+static int reserve_in_vault(struct content *c, uint64_t bytes)
+{
+	struct room *r = &c->room;
+	uint64_t left;
+	bool is_known;
+
+	lock_take(&r->lock);
+	is_known = r->in_vault >= bytes;
+	if (is_known)
+		r->in_vault -= bytes;
+	lock_drop(&r->lock);
+	if (is_known)
+		return 0;
+	left = left_in_vault(c);
+	if (left < bytes)
+		return -ENOSPC;
+	lock_take(&r->lock);
+	r->in_vault = min_of(left - bytes, STEP_BYTES);
+	lock_drop(&r->lock);
+	return 0;
+}
+
 static int reserve(struct content *c, uint64_t bytes)
 {
 	struct room *r = &c->room;
@@ -84,6 +133,7 @@ static int reserve(struct content *c, uint64_t bytes)
 
 	if (!st)
 		return ERR_READ_ONLY;
+	err = reserve_in_vault(c, bytes);
 	lock_take(&r->lock);
 	while (err == 0 && !is_reserved_locked(r, stage_file(st), need)) {
 		uint64_t reserved = 0;

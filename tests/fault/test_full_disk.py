@@ -128,12 +128,10 @@ def filled_beside(base, what):
             assert status(v, m)["trouble"] is None
             fill(disk)
             new = os.path.join(m.path, "new")
-            if what == "vault":
-                # It goes into the local state, which has room.
-                write(new, data(3 * MIB, 2))
-            else:
-                fails(errno.ENOSPC, write, new, data(20 * MIB, 2))
-                os.unlink(new)
+            fails(errno.ENOSPC, write, new, data(20 * MIB, 2))
+            os.unlink(new)
+            with open(os.path.join(m.path, "empty"), "wb"):
+                pass
             code, line = code_of(v, "sync", m.path)
             assert code == 15 and "space" in line, (code, line)
             alive(m)
@@ -141,8 +139,6 @@ def filled_beside(base, what):
             assert not j["read_only"], j
             assert j["trouble"] and "space" in j["trouble"], j
             assert read(old) == data(300000)
-            if what == "vault":
-                assert read(new) == data(3 * MIB, 2)
             os.mkdir(os.path.join(m.path, "made on a full disk"))
             os.unlink(old)
             # With room again all goes on, without mounting again.
@@ -153,8 +149,8 @@ def filled_beside(base, what):
             assert j["trouble"] is None and j["unpublished_ops"] == 0, j
         assert v.check("--read-data")["ok"]
         with v.mounted(device="other", options=["ro"]) as m:
-            assert sorted(os.listdir(m.path)) == ["made on a full disk",
-                                                  "new"]
+            assert sorted(os.listdir(m.path)) == \
+                ["empty", "made on a full disk", "new"]
             assert read(os.path.join(m.path, "new")) == data(3 * MIB, 2)
 
 
@@ -220,6 +216,38 @@ def test_state_filled_by_writing(base):
 
 def test_both_filled_by_writing(base):
     filled_by_writing(base, "both")
+
+
+def test_deleting_makes_room_in_a_full_vault(base):
+    """A disk that holds nothing but the vault: whoever fills it can go on after
+    deleting something, for what tells of that always has room."""
+    with small(os.path.join(base, "disk"), 24) as disk:
+        v = Where(base, disk, "vault").v
+        with v.mounted() as m:
+            for turn in range(2):
+                told = None
+                for i in range(60):
+                    path = os.path.join(m.path, "%d-%d" % (turn, i))
+                    try:
+                        write(path, data(MIB, 100 * turn + i))
+                    except OSError as e:
+                        told = e.errno
+                        break
+                assert told == errno.ENOSPC and i > 10, (told, i)
+                v.coffer("sync", m.path)
+                assert status(v, m)["trouble"] is None
+                for name in os.listdir(m.path):
+                    os.unlink(os.path.join(m.path, name))
+                v.coffer("sync", m.path)
+                # One run removes a quarter of the files at most.
+                for _ in range(30):
+                    v.coffer("gc", m.path)
+                    st = os.statvfs(disk)
+                    if st.f_bavail * st.f_frsize > 16 * MIB:
+                        break
+                else:
+                    raise AssertionError("no room is made: %s" % (st,))
+        assert v.check("--read-data")["ok"]
 
 
 # ---------------------------------------------------------------- commands
