@@ -10,6 +10,7 @@ src_store_libstore_a_SOURCES = \
 	%D%/stage.h \
 	%D%/stage_file.c \
 	%D%/stage_priv.h \
+	%D%/stage_rescue.c \
 	%D%/store.c \
 	%D%/store.h \
 	%D%/store_priv.h \

@@ -45,6 +45,13 @@ int stage_restore(struct stage *st, uint64_t file, const struct pack_entry *e,
  */
 int stage_sync(struct stage *st) must_check;
 
+/*
+ * After a failed sync or rotate, once in the stage's life: writes all that is
+ * not closed to new files under the same names, durable and read back.  0: the
+ * stage lives on, and what was appended is durable; the call that failed may be
+ * made again.  Else it stays dead.
+ */
+int stage_rescue(struct stage *st) must_check;
 /* Did a sync fail? */
 bool stage_is_dead(struct stage *st);
 

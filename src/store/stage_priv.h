@@ -47,6 +47,7 @@ struct stage {
 	bool is_making;	     /* a thread makes the next file */
 	bool is_maintaining;
 	bool is_dead;		  /* a sync failed */
+	bool is_rescued;	  /* and what was not lost was saved, once */
 	bool is_dir_dirty;	  /* a name not synced yet */
 	struct stage_file *files; /* ascending by number */
 	struct stage_file *present;

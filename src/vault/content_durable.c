@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/diag.h"
 #include "base/mem.h"
 #include "format/local.h"
 #include "vault/content_pool_priv.h"
@@ -274,11 +275,17 @@ void content_durable_release(struct content_durable *d)
 }
 
 /* After a failed sync nobody knows what is on the disk, and asking again would
- * only hide it (stage_sync). */
+ * only hide it (stage_rescue). */
 static int sync_stage(struct vault *v)
 {
 	int r = stage_sync(v->stage);
 
+	if (r < 0 && stage_rescue(v->stage) == 0) {
+		diag_err(DIAG_WARNING, r,
+			 "a file of the stage could not be made durable; it "
+			 "was written anew");
+		r = 0;
+	}
 	if (r < 0)
 		core_fail(v, r,
 			  "data could not be made durable; what was "

@@ -146,6 +146,17 @@ int publish_sealed(struct commit *c)
 
 /* ---------------------------------------------------------------- all */
 
+static int rotate_stage(struct vault *v, uint64_t *ret_below)
+{
+	int r = stage_rotate(v->stage, ret_below);
+
+	if (r == 0 || stage_rescue(v->stage) < 0)
+		return r;
+	diag_err(DIAG_WARNING, r, "a file of the stage could not be made "
+				  "durable; it was written anew");
+	return stage_rotate(v->stage, ret_below);
+}
+
 /* From here on everything goes into new files and the next batch. */
 static int take_locked(struct commit *c, struct batch_end *e, int *ret_flushed)
 {
@@ -158,7 +169,7 @@ static int take_locked(struct commit *c, struct batch_end *e, int *ret_flushed)
 	if (r == 0)
 		r = marks_now(c, &marks);
 	if (r == 0)
-		r = stage_rotate(v->stage, &e->stage);
+		r = rotate_stage(v, &e->stage);
 	if (r == 0)
 		r = journal_begin_file(v->journal, marks.data, marks.len);
 	if (r < 0)

@@ -5,14 +5,15 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum call { CALL_OTHER, CALL_GROWS, CALL_LINK };
+enum call { CALL_OTHER, CALL_GROWS, CALL_LINK, CALL_SYNC };
 
 static bool fails(struct env *e, enum call call)
 {
 	struct fault_env *f = (struct fault_env *)e;
 
 	if ((f->only_link && call != CALL_LINK) ||
-	    (f->is_full && call == CALL_OTHER))
+	    (f->only_sync && call != CALL_SYNC) ||
+	    (f->is_full && (call == CALL_OTHER || call == CALL_SYNC)))
 		return false;
 	if (f->has_failed && f->sticky)
 		return true;
@@ -81,7 +82,7 @@ static int f_pwrite(struct env *e, int fd, const void *from, size_t len,
 static int f_sync(struct env *e, int fd)
 {
 	(void)fd;
-	return fails(e, CALL_OTHER) ? err(e) : 0;
+	return fails(e, CALL_SYNC) ? err(e) : 0;
 }
 
 static int f_truncate(struct env *e, int fd, uint64_t len)

@@ -17,6 +17,8 @@ struct fault_env {
 	bool has_failed;
 	/* Only giving a file its name fails: what publishing ends with. */
 	bool only_link;
+	/* Only fsync and fdatasync fail. */
+	bool only_sync;
 	/* Only what needs room fails: reading, removing and syncing do not. */
 	bool is_full;
 	/* Closing a descriptor fails too; it is closed all the same. */

@@ -209,6 +209,73 @@ START_TEST(what_died_while_the_vault_was_full_asks_for_no_room)
 }
 END_TEST
 
+START_TEST(what_a_failed_sync_left_in_memory_is_written_anew_once)
+{
+	struct device f = a;
+	struct vault *v;
+
+	f.env = &faulty.env;
+	f.killed = true;
+	v = device_open(&f);
+	faulty.only_sync = true;
+	put_bytes(v, "early", 1, 300000);
+	ck_assert_int_eq(vault_sync(v), 0);
+	/* The first sync is the stage's. */
+	put_bytes(v, "one", 2, 300000);
+	faulty.nth = 1;
+	ck_assert_int_eq(vault_sync(v), 0);
+	ck_assert(faulty.has_failed);
+	ck_assert(!vault_is_read_only(v));
+	ck_assert_uint_eq(count_diag("written anew"), 1);
+	put_bytes(v, "two", 3, 300000);
+	ck_assert_int_eq(vault_sync(v), 0);
+	ck_assert(has_bytes(v, "early", 1, 300000));
+	/* Not again: a disk that fails twice is no disk. */
+	put_bytes(v, "three", 4, 300000);
+	faulty.has_failed = false;
+	faulty.nth = 1;
+	ck_assert_int_eq(vault_sync(v), -EIO);
+	ck_assert(vault_is_read_only(v));
+	(void)!vault_close(v);
+	v = device_open(&a);
+	ck_assert(has_bytes(v, "early", 1, 300000));
+	ck_assert(has_bytes(v, "one", 2, 300000));
+	ck_assert(has_bytes(v, "two", 3, 300000));
+	device_close(v);
+}
+END_TEST
+
+START_TEST(a_stage_is_closed_in_spite_of_a_failed_sync)
+{
+	struct device f = a;
+	struct vault *v;
+	uint32_t seed = 0;
+	bool seen = false;
+
+	f.env = &faulty.env;
+	v = device_open(&f);
+	faulty.only_sync = true;
+	/* One of the syncs of a publish is of the trailer. */
+	for (unsigned long nth = 1; nth < 6 && !seen; nth++) {
+		put_bytes(v, "one", ++seed, 300000);
+		ck_assert_int_eq(vault_sync(v), 0);
+		faulty.has_failed = false;
+		faulty.nth = nth;
+		if (vault_publish(v) < 0)
+			break;
+		seen = faulty.has_failed && count_diag("written anew") == 1;
+		faulty.nth = 0;
+	}
+	ck_assert(seen);
+	ck_assert(!vault_is_read_only(v));
+	device_close(v);
+	remove_folder("state");
+	v = device_open(&a);
+	ck_assert(has_bytes(v, "one", seed, 300000));
+	device_close(v);
+}
+END_TEST
+
 START_TEST(a_full_vault_delays_publishing_and_loses_nothing)
 {
 	struct device f = a;
@@ -592,6 +659,8 @@ int main(void)
 	tcase_add_test(t, a_pack_with_something_alive_stays);
 	tcase_add_test(t, a_vault_left_alone_looks_for_dead_packs_too);
 	tcase_add_test(t, what_died_while_the_vault_was_full_asks_for_no_room);
+	tcase_add_test(t, what_a_failed_sync_left_in_memory_is_written_anew_once);
+	tcase_add_test(t, a_stage_is_closed_in_spite_of_a_failed_sync);
 	tcase_add_test(t, a_full_vault_delays_publishing_and_loses_nothing);
 	tcase_add_test(t, a_publish_cut_short_is_repeated);
 	tcase_add_test(t, a_stranger_under_the_name_is_kept_and_replaced);
