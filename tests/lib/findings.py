@@ -40,4 +40,6 @@ class Findings:
             with open(path, encoding="utf-8", errors="replace") as f:
                 texts.append(f.read(SHOWN_BYTES))
             os.unlink(path)
-        return [t for t in texts if t.strip()]
+        # What begins with two hyphens valgrind says of itself.
+        return [t for t in texts if any(
+            line and not line.startswith("--") for line in t.splitlines())]
