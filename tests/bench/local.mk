@@ -6,6 +6,7 @@ CLEANFILES += tests/bench/bench_ops
 EXTRA_DIST += \
 	%D%/README.md \
 	%D%/bench.py \
+	%D%/calls.py \
 	%D%/report.py \
 	%D%/systems.py \
 	%D%/workloads.py
