@@ -119,6 +119,15 @@ static int by_position(const void *a, const void *b)
 	return (x->place > y->place) - (x->place < y->place);
 }
 
+/* As long as links are only made and unlinked, they stand as they came. */
+static bool is_ascending(const struct shown_place *p, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++)
+		if (dot_compare(p[i - 1].place->link, p[i].place->link) >= 0)
+			return false;
+	return true;
+}
+
 static unsigned alive_places(const struct node *n, struct shown_place *out)
 {
 	unsigned count = 0, kept = 0;
@@ -128,6 +137,8 @@ static unsigned alive_places(const struct node *n, struct shown_place *out)
 	for (unsigned i = 0; i < n->n_places; i++)
 		if (merge_place_is_alive(n, &n->places[i]))
 			out[count++].place = &n->places[i];
+	if (is_ascending(out, count))
+		return count;
 	qsort(out, count, sizeof(*out), by_link);
 	for (unsigned i = 0; i < count; i++)
 		if (kept && dot_equal(out[kept - 1].place->link,

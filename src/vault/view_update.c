@@ -378,15 +378,40 @@ static int by_all(const void *a, const void *b)
 	return d ? d : member_by_name(*x, *y);
 }
 
-static struct member **sorted_members(const struct member_list *l)
+static struct member **sorted_members(struct member *m, unsigned n)
 {
-	struct member **p = mem_zalloc_array(l->n, sizeof(struct member *));
+	struct member **p = mem_zalloc_array(n, sizeof(struct member *));
 
-	for (unsigned i = 0; p && i < l->n; i++)
-		p[i] = &l->m[i];
-	if (p && l->n)
-		qsort(p, l->n, sizeof(struct member *), by_all);
+	for (unsigned i = 0; p && i < n; i++)
+		p[i] = &m[i];
+	if (p)
+		qsort(p, n, sizeof(struct member *), by_all);
 	return p;
+}
+
+/* Marks what stands in the same place of both lists, counted from their starts
+ * and from their ends: nearly all, for an operation changes few.  *ret_from,
+ * *ret_old, *ret_now: the parts between. */
+static void mark_ends(const struct member_list *old,
+		      const struct member_list *now, unsigned *ret_from,
+		      unsigned *ret_old, unsigned *ret_now)
+{
+	unsigned from = 0, a = old->n, b = now->n;
+
+	while (from < a && from < b &&
+	       member_equal(&old->m[from], &now->m[from])) {
+		old->m[from].is_kept = now->m[from].is_kept = true;
+		from++;
+	}
+	while (a > from && b > from &&
+	       member_equal(&old->m[a - 1], &now->m[b - 1])) {
+		a--;
+		b--;
+		old->m[a].is_kept = now->m[b].is_kept = true;
+	}
+	*ret_from = from;
+	*ret_old = a;
+	*ret_now = b;
 }
 
 /* Marks what is in both lists; a member is in a list once. */
@@ -394,19 +419,18 @@ static int mark_kept(const struct member_list *old,
 		     const struct member_list *now)
 {
 	auto_free struct member **a = NULL, **b = NULL;
+	unsigned from, n_old, n_now;
 
-	if (old->n == 0 || now->n == 0)
+	mark_ends(old, now, &from, &n_old, &n_now);
+	n_old -= from;
+	n_now -= from;
+	if (n_old == 0 || n_now == 0)
 		return 0;
-	if (old->n == 1 && now->n == 1) {
-		old->m->is_kept = now->m->is_kept =
-			member_equal(old->m, now->m);
-		return 0;
-	}
-	a = sorted_members(old);
-	b = sorted_members(now);
+	a = sorted_members(old->m + from, n_old);
+	b = sorted_members(now->m + from, n_now);
 	if (!a || !b)
 		return -ENOMEM;
-	for (unsigned i = 0, k = 0; i < old->n && k < now->n;) {
+	for (unsigned i = 0, k = 0; i < n_old && k < n_now;) {
 		int d = by_all(&a[i], &b[k]);
 
 		if (d == 0)
