@@ -10,14 +10,23 @@
 #include "vault/logdir.h"
 #include "vault/merge.h"
 
+/* The operations of a segment that was asked for. */
+struct past_segment {
+	uint64_t writer, seq;
+	struct merge_named *ops; /* owned; NULL: unused */
+	uint32_t n;
+	uint64_t used; /* when, counted in questions */
+};
+
+#define PAST_SEGMENTS 32u
+
 struct past_log {
 	struct vault *v;
 	struct merge_past past;
 	const struct log_segment *now; /* borrowed */
-	/* The operations of the segment asked for last. */
-	uint64_t writer, seq;
-	struct merge_named *ops; /* owned */
-	uint32_t n;
+	struct past_segment segments[PAST_SEGMENTS];
+	uint64_t n_asked;
+	uint64_t n_ops; /* in all of them */
 };
 
 /* For one segment, which stays until past_close; needs no lock. */
