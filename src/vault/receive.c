@@ -112,6 +112,27 @@ static int load_state(struct vault *v, uint64_t writer, struct writer_state *w)
 	return r;
 }
 
+/* What was applied last must still be there, else the vault was put back, or a
+ * log was cut, under us.  At opening the marks are asked (open.c). */
+static void check_head(struct receiving *rc, const struct writer_state *w,
+		       const struct log_names *l)
+{
+	struct vault *v = rc->c->v;
+	const struct log_name *n = log_names_find(l, w->seq);
+
+	for (; n && n < l->names + l->n && n->seq == w->seq; n++)
+		if (memcmp(n->prefix, w->head.b, sizeof(n->prefix)) == 0)
+			return;
+	/* Told once. */
+	if (!atomic_load(&v->is_read_only))
+		diag(DIAG_ERROR,
+		     "w/%016" PRIx64 "/l: segment %" PRIu64
+		     " was here and is not any more",
+		     w->writer, w->seq);
+	core_fail(v, ERR_ROLLED_BACK,
+		  "the vault is older than what this device has seen");
+}
+
 static int list_writer(struct receiving *rc, uint64_t writer)
 {
 	struct incoming *in = &rc->in[rc->n];
@@ -129,9 +150,11 @@ static int list_writer(struct receiving *rc, uint64_t writer)
 		r = load_state(rc->c->v, writer, &w);
 	*in = (struct incoming){ .writer = writer };
 	if (r == 0)
-		r = logdir_list(rc->c->v, writer, w.seq + 1, &in->names);
+		r = logdir_list(rc->c->v, writer, w.seq, &in->names);
 	if (r < 0)
 		return r;
+	if (rc->o->in_slices && w.seq > 0)
+		check_head(rc, &w, &in->names);
 	in->applied = w.seq;
 	seen->changed = in->names.changed;
 	seen->again = !is_settled(&seen->changed);

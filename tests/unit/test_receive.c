@@ -547,6 +547,42 @@ START_TEST(who_has_only_the_old_key_is_told_of_the_new_epoch)
 }
 END_TEST
 
+START_TEST(a_log_cut_under_an_open_vault_is_told_once)
+{
+	struct vault *v, *w = device_open(&b);
+	char path[600];
+
+	put_file(w, "one", "1");
+	ck_assert_int_eq(vault_publish(w), 0);
+	put_file(w, "two", "2");
+	device_close(w);
+	b_to_a();
+	v = device_open(&a);
+	ck_assert(has_text(v, "two", "2"));
+	ck_assert_int_eq(vault_receive(v), 0);
+	ck_assert(!vault_is_read_only(v));
+	ck_assert_uint_eq(count_diag(""), 0);
+	ck_assert_uint_eq(count_files("vault-a", "00000000000000b2/l/0000000002",
+				      path, sizeof(path)),
+			  1);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(vault_receive(v), 0);
+	ck_assert(vault_is_read_only(v));
+	ck_assert_ptr_nonnull(strstr(vault_read_only_reason(v), "older"));
+	ck_assert(has_text(v, "two", "2"));
+	ck_assert_int_eq(vault_receive(v), 0);
+	ck_assert_uint_eq(count_diag("was here and is not any more"), 1);
+	device_close(v);
+	/* It came back: nothing is wrong. */
+	a_to_b();
+	b_to_a();
+	v = device_open(&a);
+	ck_assert(!vault_is_read_only(v));
+	device_close(v);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- joining */
 
 static unsigned n_packs_of(const char *vault, uint64_t writer)
@@ -852,6 +888,7 @@ int main(void)
 	tcase_add_test(t, an_old_keyring_writes_nothing_into_a_new_epoch);
 	tcase_add_test(t, a_device_that_was_away_vouches_for_its_own_old_segments);
 	tcase_add_test(t, who_has_only_the_old_key_is_told_of_the_new_epoch);
+	tcase_add_test(t, a_log_cut_under_an_open_vault_is_told_once);
 	tcase_add_test(t, what_a_joining_device_keeps_it_stores_again);
 	tcase_add_test(t, a_device_that_is_acknowledged_has_joined);
 	tcase_add_loop_test(t, whatever_fails_no_half_of_a_segment_is_shown,
