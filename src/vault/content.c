@@ -15,6 +15,10 @@
 #include "vault/merge.h"
 #include "vault/tree_priv.h"
 
+/* Beside one for each core: so many may wait until a pack is on the disk, and
+ * the others go on hashing. */
+#define WAITING_WORKERS 2u
+
 /* Packs are smaller where there is no memory for larger ones. */
 #define PACK_LEAST_BYTES ((uint64_t)1 << 20)
 
@@ -87,7 +91,7 @@ int content_start(struct content *c)
 	unsigned n = c->v->opts.n_workers;
 
 	if (n == 0)
-		n = cores > 0 ? (unsigned)cores : 1;
+		n = (cores > 0 ? (unsigned)cores : 1) + WAITING_WORKERS;
 	return workers_start(c->workers, n);
 }
 

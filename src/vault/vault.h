@@ -44,7 +44,7 @@ struct vault_options {
 	size_t dirty_bytes;	  /* 0: 96 MiB, likewise */
 	size_t index_bytes;	  /* 0: a quarter of the cache */
 	uint64_t quota_bytes;	  /* of used_bytes, see below; 0: none */
-	unsigned n_workers;	  /* 0: cores */
+	unsigned n_workers;	  /* 0: cores and two */
 	bool background;	  /* committer and workers run (a mount); else
 				     cuts happen at sync, fsync and close */
 	bool test_weak_kdf;	  /* tests: a slot with the least cost */
