@@ -77,6 +77,9 @@ void content_durable_release(struct content_durable *d);
 /* Waits for budget and reserves space before `bytes` are accepted.  No lock is
  * held.  -ENOSPC, -EDQUOT and what a flush or cut failed with. */
 int content_make_room(struct content *c, uint64_t bytes) must_check;
+/* Bytes the vault's file system has left for contents that are not even in
+ * memory yet.  No lock is held; the vault can be written to. */
+uint64_t content_left_in_vault(struct content *c);
 void room_init(struct room *r);
 void room_release(struct room *r);
 /* So much was appended to the stage. */

@@ -78,10 +78,9 @@ static void wait_for_other_locked(struct room *r)
 		cond_wait(&r->changed, &r->lock);
 }
 
-/* Bytes the vault's file system has left for contents that are not even in
- * memory yet; what is, or waits in the stage, goes there too, padded.  One that
- * does not tell has room, and one that is away may come back. */
-static uint64_t left_in_vault(struct content *c)
+/* What is in memory, or waits in the stage, goes there too, padded.  A file
+ * system that does not tell has room, and one that is away may come back. */
+uint64_t content_left_in_vault(struct content *c)
 {
 	uint64_t waits = stage_bytes(c->v->stage) +
 			 sealed_bytes(budget_charged(&c->budget));
@@ -114,7 +113,7 @@ static int reserve_in_vault(struct content *c, uint64_t bytes)
 	lock_drop(&r->lock);
 	if (is_known)
 		return 0;
-	left = left_in_vault(c);
+	left = content_left_in_vault(c);
 	if (left < bytes)
 		return -ENOSPC;
 	lock_take(&r->lock);

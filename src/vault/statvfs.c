@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "format/name.h"
-#include "vault/content.h"
+#include "vault/content_priv.h"
 #include "vault/core.h"
 
 /* As much room as the file system with less has. */
@@ -47,6 +47,11 @@ int vault_statvfs(struct vault *v, struct statvfs *ret)
 	uint64_t n_inodes;
 	int r = smaller_room(v, &st);
 
+	/* No more than a write is given. */
+	if (r == 0 && v->stage && !atomic_load(&v->is_read_only))
+		st.f_bavail =
+			min_of((uint64_t)st.f_bavail,
+			       content_left_in_vault(v->content) / st.f_frsize);
 	if (r == 0)
 		r = apply_quota(v, &st);
 	if (r < 0)
