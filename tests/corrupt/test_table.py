@@ -163,13 +163,14 @@ def test_padding_trailer_and_footer_of_a_pack(base):
     o = Original.get()
     rng = random.Random(SEED)
     size = o.sizes[o.second_pack]
-    for at, n in ((o.ends[o.second_pack], 64), (size - PACK_FOOTER, 16),
-                  (size - 16, 16)):
-        for change in (flip, zero, garble):
-            c = Copy(base)
-            c.put(o.second_pack, change(c.bytes(o.second_pack), rng, at, n))
-            expect(c, {o.second_pack: "damage"}, {})
-            c.end()
+    for at, n, change in ((o.ends[o.second_pack], 64, flip),
+                          (o.ends[o.second_pack] + 2000, 64, garble),
+                          (size - PACK_FOOTER, 16, zero),
+                          (size - 16, 16, flip)):
+        c = Copy(base)
+        c.put(o.second_pack, change(c.bytes(o.second_pack), rng, at, n))
+        expect(c, {o.second_pack: "damage"}, {})
+        c.end()
 
 
 def test_whole_packs_swapped_doubled_over_and_deleted(base):
