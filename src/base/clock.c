@@ -21,6 +21,14 @@ int64_t clock_wall_ns(void)
 	return wall_hook ? wall_hook() : read_clock(CLOCK_REALTIME);
 }
 
+int64_t clock_file_ns(void)
+{
+	int64_t now = wall_hook ? wall_hook() :
+				  read_clock(CLOCK_REALTIME_COARSE);
+
+	return now - now % NS_PER_MS;
+}
+
 int64_t clock_ns_of(const struct timespec *t)
 {
 	const int64_t last = INT64_MAX / NS_PER_S;

@@ -222,11 +222,3 @@ void access_new_owner(const struct access_caller *c,
 	}
 	*ret_mode = mode;
 }
-
-uint32_t access_drop_privileges(uint32_t mode)
-{
-	mode &= ~(uint32_t)S_ISUID;
-	if (mode & S_IXGRP)
-		mode &= ~(uint32_t)S_ISGID;
-	return mode;
-}

@@ -91,8 +91,4 @@ void access_new_owner(const struct access_caller *c,
 		      const struct vault_attr *dir, uint32_t mode,
 		      uint32_t *ret_gid, uint32_t *ret_mode);
 
-/* The mode after a write or a change of owner by somebody without privileges:
- * without set-user-ID, and without set-group-ID where the group may execute. */
-uint32_t access_drop_privileges(uint32_t mode);
-
 #endif

@@ -42,6 +42,11 @@ void init_choose(struct fuse_conn_info *conn, const struct init_wish *wish)
 		     FUSE_CAP_SPLICE_MOVE,
 	     false);
 	want(conn, FUSE_CAP_IOCTL_DIR, false);
+	/* After a direct write that ends later, Linux does not drop what was
+	 * read into the page cache meanwhile (generic_file_direct_write). */
+	want(conn, FUSE_CAP_ASYNC_DIO, false);
+	/* Inodes can be found by number: open_by_handle_at, NFS. */
+	want(conn, FUSE_CAP_EXPORT_SUPPORT, true);
 #if HAS_FLAGS
 	want(conn, FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV_V2,
 	     true);

@@ -63,9 +63,9 @@ static void take_change(const struct stat *attr, int to_set, bool has_file,
 	new->gid = attr->st_gid;
 	new->size = (uint64_t)attr->st_size;
 	new->atime_ns =
-		ret->atime_now ? clock_wall_ns() : clock_ns_of(&attr->st_atim);
+		ret->atime_now ? clock_file_ns() : clock_ns_of(&attr->st_atim);
 	new->mtime_ns =
-		ret->mtime_now ? clock_wall_ns() : clock_ns_of(&attr->st_mtim);
+		ret->mtime_now ? clock_file_ns() : clock_ns_of(&attr->st_mtim);
 	new->ctime_ns = clock_ns_of(&attr->st_ctim);
 }
 

@@ -16,6 +16,13 @@
 /* A reply counts copied bytes in 32 bits. */
 #define COPY_MAX ((uint64_t)1 << 30)
 
+/* The kernel keeps the mode it knows, and would run the program with it.
+ * Attributes alone it forgets without waiting for anybody. */
+static void tell_mode(struct session *s, uint64_t ino)
+{
+	fuse_lowlevel_notify_inval_inode(s->se, ino, -1, 0);
+}
+
 /*
  * Where the kernel sends no flag (fallocate, copy_file_range) the daemon drops
  * set-user-ID, set-group-ID and capabilities itself, unless root writes: root
@@ -23,24 +30,18 @@
  */
 static int drop_privileges(struct session *s, fuse_req_t req, uint64_t ino)
 {
-	struct vault_attr attr, after;
-	uint32_t mode;
+	struct vault_attr before, after;
 	int r;
 
 	if (fuse_req_ctx(req)->uid == 0)
 		return 0;
-	r = vault_getattr(s->vault, ino, &attr);
-	if (r < 0)
-		return r;
-	mode = access_drop_privileges(attr.mode);
-	if (mode == attr.mode)
-		return 0;
-	attr.mode = mode;
-	r = vault_setattr(s->vault, ino, VAULT_SET_MODE, &attr, &after);
-	if (r < 0)
-		return r;
-	r = vault_removexattr(s->vault, ino, "security.capability");
-	return r == -ENODATA ? 0 : r;
+	r = vault_getattr(s->vault, ino, &before);
+	if (r == 0)
+		r = vault_setattr(s->vault, ino, VAULT_DROP_PRIVILEGES, &before,
+				  &after);
+	if (r == 0 && after.mode != before.mode)
+		tell_mode(s, ino);
+	return r;
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -98,7 +99,7 @@ static int write_stale_append(struct session *s, uint64_t ino, const char *buf,
 	int r = vault_write(s->vault, ino, buf, size, (uint64_t)off,
 			    flags | VAULT_WRITE_APPEND);
 
-	if (r == 0 && notifier_put(s->notifier, ino, NULL, 0) < 0)
+	if (r >= 0 && notifier_put(s->notifier, ino, NULL, 0) < 0)
 		diag(DIAG_WARNING, "the kernel's copy of a file is stale");
 	return r;
 }
@@ -122,6 +123,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 		return;
 	}
 	ops_note_change(s, ino);
+	if (r > 0)
+		tell_mode(s, ino);
 	fuse_reply_write(req, size);
 }
 

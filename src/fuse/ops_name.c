@@ -11,6 +11,23 @@
 #include "fuse/reading.h"
 #include "fuse/reply.h"
 
+/* What nfsd and open_by_handle_at ask: "." of an inode the kernel has only the
+ * number of, ".." of a directory.  1, 0. */
+static int lookup_by_number(struct vault *v, uint64_t ino, const char *name,
+			    struct vault_attr *ret)
+{
+	int r = name[1] == '.' ? vault_parent(v, ino, &ino) : 0;
+
+	if (r == 0)
+		r = vault_getattr(v, ino, ret);
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct session *s = session_of(req);
@@ -21,6 +38,14 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (prime_answer_lookup(req, name))
 		return;
+	if (is_dots(name)) {
+		r = lookup_by_number(s->vault, parent, name, &attr);
+		if (r > 0)
+			reply_entry(req, &attr, false);
+		else
+			reply_status(req, r < 0 ? r : -ENOENT);
+		return;
+	}
 	r = ops_check_search(s, &who, parent);
 	if (r == 0)
 		r = vault_lookup(s->vault, parent, name_of(name), &attr);

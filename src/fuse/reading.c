@@ -20,7 +20,7 @@ void reading_note(struct session *s, uint64_t ino)
 
 	if (!reading_matters(s, ino))
 		return;
-	attr.atime_ns = clock_wall_ns();
+	attr.atime_ns = clock_file_ns();
 	r = vault_setattr(s->vault, ino, VAULT_SET_ATIME | VAULT_KEEP_CTIME,
 			  &attr, &attr);
 	/* What is read is read all the same. */

@@ -29,7 +29,7 @@ int born_new(struct vault *v, const struct vault_new *what, struct node **ret)
 	n->uid = what->uid;
 	n->gid = what->gid;
 	n->atime_ns = n->mtime_ns = n->ctime_ns = n->btime_ns =
-		clock_wall_ns();
+		clock_file_ns();
 	r = node_add_version(n, &ver);
 	if (r == 0) {
 		ver->holder = n->ino;

@@ -13,6 +13,7 @@
 #include "vault/file.h"
 #include "vault/map.h"
 #include "vault/merge.h"
+#include "vault/privileges.h"
 #include "vault/tree_priv.h"
 
 /* Beside one for each core: so many may wait until a pack is on the disk, and
@@ -329,59 +330,13 @@ int content_change_begin(struct vault *v, uint64_t ino, struct file *other,
 		file_put(&c->files, ch.f);
 		return r;
 	}
-	ch.now_ns = clock_wall_ns();
+	ch.now_ns = clock_file_ns();
 	*ret = ch;
 	return 0;
 }
 
-/* suid goes, and sgid where the group may execute (inode(7)). */
-static int drop_mode(struct vault *v, struct node *n)
-{
-	struct op op = { .type = OP_ATTR, .inode = n->id };
-	uint32_t mode = n->mode & ~(uint32_t)04000;
-
-	if (mode & 00010)
-		mode &= ~(uint32_t)02000;
-	if (mode == n->mode)
-		return 0;
-	op.attr.mask = ATTR_MODE;
-	op.attr.mode = mode;
-	return merge_emit(v, &op);
-}
-
-static int drop_capability(struct vault *v, struct node *n, int64_t now_ns)
-{
-	static const char name[] = "security.capability";
-	struct op op = { .type = OP_XATTR, .inode = n->id };
-	struct index_xattr x;
-	int r;
-
-	op.xattr.name =
-		(struct op_name){ (const uint8_t *)name, sizeof(name) - 1 };
-	r = index_xattr_get(v->index, n->ino, op.xattr.name.bytes,
-			    op.xattr.name.len, &x);
-	/* The flag "removed" follows the key. */
-	if (r <= 0 || x.rec[16])
-		return r;
-	op.xattr.remove = true;
-	op.xattr.ctime_ns = now_ns;
-	return merge_emit(v, &op);
-}
-
-static int drop_privileges(struct vault *v, struct node *n, int64_t now_ns)
-{
-	int r = oplog_make_room(&v->oplog);
-
-	if (r == 0)
-		r = drop_mode(v, n);
-	if (r == 0)
-		r = drop_capability(v, n, now_ns);
-	oplog_end_transaction(&v->oplog);
-	return r;
-}
-
 /* The node says what the layers show. */
-static int tell_node(struct change *ch, bool privileges)
+static int tell_node(struct change *ch)
 {
 	struct vault *v = ch->v;
 	struct node *n;
@@ -395,16 +350,17 @@ static int tell_node(struct change *ch, bool privileges)
 		n->size = ch->f->size;
 		n->mtime_ns = n->ctime_ns = ch->now_ns;
 		node_dirty(n);
-		r = privileges ? drop_privileges(v, n, ch->now_ns) : 0;
+		r = ch->drops_privileges ? privileges_drop(v, n) : 0;
+		ch->dropped_some = r > 0;
 		node_put(n);
 	} else if (r == 0) {
 		r = -ENOENT;
 	}
 	lock_drop(&v->index_lock);
-	return r;
+	return min_of(r, 0);
 }
 
-int content_change_end(struct change *ch, bool privileges, int err)
+int content_change_end(struct change *ch, int err)
 	LOCK_ATTR_(no_thread_safety_analysis)
 {
 	struct content *c = ch->v->content;
@@ -412,7 +368,7 @@ int content_change_end(struct change *ch, bool privileges, int err)
 	struct layer *unused = NULL;
 
 	if (err == 0 && !ch->is_none)
-		err = tell_node(ch, privileges);
+		err = tell_node(ch);
 	if ((err < 0 || ch->is_none) && ch->is_first &&
 	    layer_is_empty(f->dirty) && layer_cut(f->dirty) == LAYER_NO_CUT) {
 		unused = f->dirty;

@@ -99,13 +99,15 @@ struct change {
 	struct file *f;
 	bool is_first; /* since the last cut */
 	bool is_none;  /* set by the caller: nothing changed after all */
+	bool drops_privileges; /* set by the caller: privileges.h */
+	bool dropped_some;     /* at the end: there were some */
 	int64_t now_ns;
 };
 int content_change_begin(struct vault *v, uint64_t ino, struct file *other,
 			 struct change *ret) must_check;
-/* Tells the node about f->size and `now_ns`; `privileges`: suid, sgid and
- * capabilities go.  With `err` nothing was changed: returns it.  Ends all. */
-int content_change_end(struct change *ch, bool privileges, int err) must_check;
+/* Tells the node about f->size and `now_ns`.  With `err` nothing was changed:
+ * returns it.  Ends all. */
+int content_change_end(struct change *ch, int err) must_check;
 
 /* How much of [from, to) of the file is no hole, before it changes; and keeping
  * count when it has.  The file's lock is held. */

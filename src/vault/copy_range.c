@@ -282,7 +282,7 @@ static int end_both(struct vault *v, struct file *from, struct change *ch,
 {
 	if (from != ch->f)
 		lock_drop(&from->lock);
-	err = content_change_end(ch, false, err);
+	err = content_change_end(ch, err);
 	file_put(&v->content->files, from);
 	return err;
 }

@@ -48,7 +48,7 @@ enum vault_write_flag {
 };
 
 /* Writes all of it or fails: -EFBIG, -ENOSPC, -EDQUOT, -EROFS, -EISDIR,
- * -EINVAL. */
+ * -EINVAL.  1 if privileges went, 0. */
 int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 		uint64_t offset, unsigned flags) must_check;
 

@@ -189,7 +189,7 @@ static int add_slot(struct making *m, const struct made_slot *s,
  * and times. */
 static int add_root(struct making *m, struct buf *ops, uint32_t *n)
 {
-	int64_t now = clock_wall_ns();
+	int64_t now = clock_file_ns();
 	struct op op = {
 		.type = OP_ATTR,
 		.attr = {

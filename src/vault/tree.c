@@ -111,7 +111,7 @@ static int emit_mknod(struct vault *v, const struct vault_new *what,
 		      struct inode_id *ret_id)
 {
 	struct op op = { .type = OP_MKNOD };
-	int64_t now = clock_wall_ns();
+	int64_t now = clock_file_ns();
 
 	op.mknod.kind = tree_kind(what->mode);
 	op.mknod.mode = what->mode & 07777;

@@ -11,11 +11,11 @@
 #include "vault/content.h"
 #include "vault/holds.h"
 #include "vault/merge.h"
+#include "vault/privileges.h"
 #include "vault/settle.h"
 #include "vault/tree.h"
 #include "vault/tree_priv.h"
 
-#define CAPABILITY "security.capability"
 #define DIR_BYTES 4096 /* what stat says of a directory's size */
 
 static const uint32_t type_bits[] = {
@@ -94,23 +94,13 @@ int vault_getattr(struct vault *v, uint64_t ino, struct vault_attr *ret)
 
 /* The mode without what a write or a change of owner takes away: suid, and
  * sgid where the group may execute (inode(7)). */
-static uint32_t drop_privileges(const struct node *n, uint32_t mode)
-{
-	if (n->kind == KIND_DIR)
-		return mode;
-	mode &= ~(uint32_t)S_ISUID;
-	if (mode & S_IXGRP)
-		mode &= ~(uint32_t)S_ISGID;
-	return mode;
-}
-
 static void fill_op(const struct node *n, unsigned mask,
 		    const struct vault_attr *a, struct op_attr *o)
 {
 	uint32_t mode = mask & VAULT_SET_MODE ? a->mode & 07777 : n->mode;
 
 	if (mask & VAULT_DROP_PRIVILEGES)
-		mode = drop_privileges(n, mode);
+		mode = privileges_drop_mode(n->kind, mode);
 	if (mask & VAULT_SET_MODE || mode != n->mode) {
 		o->mask |= ATTR_MODE;
 		o->mode = mode;
@@ -133,25 +123,8 @@ static void fill_op(const struct node *n, unsigned mask,
 	if (o->mask || mask & VAULT_SET_CTIME) {
 		o->mask |= ATTR_CTIME;
 		o->ctime_ns = mask & VAULT_SET_CTIME ? a->ctime_ns :
-						       clock_wall_ns();
+						       clock_file_ns();
 	}
-}
-
-static int drop_capability(struct vault *v, struct node *n)
-{
-	struct op_name name = { (const uint8_t *)CAPABILITY,
-				sizeof(CAPABILITY) - 1 };
-	struct op op = { .type = OP_XATTR, .inode = n->id };
-	struct index_xattr x;
-	int r = index_xattr_get(v->index, n->ino, name.bytes, name.len, &x);
-
-	/* The flag "removed" follows the key. */
-	if (r <= 0 || x.rec[16])
-		return min_of(r, 0);
-	op.xattr.remove = true;
-	op.xattr.name = name;
-	op.xattr.ctime_ns = clock_wall_ns();
-	return merge_emit(v, &op);
 }
 
 static int set_locked(struct vault *v, uint64_t ino, unsigned mask,
@@ -170,7 +143,7 @@ static int set_locked(struct vault *v, uint64_t ino, unsigned mask,
 	if (op.attr.mask)
 		r = merge_emit(v, &op);
 	if (r == 0 && mask & VAULT_DROP_PRIVILEGES && n->kind == KIND_FILE)
-		r = drop_capability(v, n);
+		r = min_of(privileges_drop_capability(v, n), 0);
 	if (r == 0)
 		tree_fill_attr(v, n, ret);
 	return r;

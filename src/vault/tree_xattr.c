@@ -142,7 +142,7 @@ static int change_locked(struct vault *v, uint64_t ino, struct op_xattr *x,
 		return r;
 	op.inode = n->id;
 	op.xattr = *x;
-	op.xattr.ctime_ns = clock_wall_ns();
+	op.xattr.ctime_ns = clock_file_ns();
 	return merge_emit(v, &op);
 }
 
@@ -161,7 +161,7 @@ static int emit_value(struct vault *v, const struct node *n,
 	op.xattr.name = name_of(x->name);
 	op.xattr.value = x->value;
 	op.xattr.value_bytes = x->value ? (uint32_t)x->bytes : 0;
-	op.xattr.ctime_ns = clock_wall_ns();
+	op.xattr.ctime_ns = clock_file_ns();
 	return merge_emit(v, &op);
 }
 
@@ -181,7 +181,7 @@ static int emit_mode(struct vault *v, const struct node *n, uint32_t mode)
 
 	op.attr.mask = ATTR_MODE | ATTR_CTIME;
 	op.attr.mode = mode & 07777;
-	op.attr.ctime_ns = clock_wall_ns();
+	op.attr.ctime_ns = clock_file_ns();
 	return merge_emit(v, &op);
 }
 

@@ -50,7 +50,7 @@ static int write_locked(struct vault *v, struct file *f, const void *from,
 	return 0;
 }
 
-/* *offset moves on. */
+/* *offset moves on.  1 if privileges went, 0. */
 static int write_some(struct vault *v, uint64_t ino, const void *from,
 		      size_t len, uint64_t *offset, unsigned flags)
 	LOCK_ATTR_(no_thread_safety_analysis)
@@ -70,35 +70,37 @@ static int write_some(struct vault *v, uint64_t ino, const void *from,
 	r = write_locked(v, ch.f, from, len, *offset);
 	if (r == 0)
 		is_stream = note_stream(c, ch.f, *offset, len);
-	r = content_change_end(&ch, flags & VAULT_WRITE_DROP_PRIVILEGES, r);
+	ch.drops_privileges = flags & VAULT_WRITE_DROP_PRIVILEGES;
+	r = content_change_end(&ch, r);
 	if (is_stream)
 		flush_queue_stream(c, ino);
 	*offset += len;
-	return r;
+	return r < 0 ? r : ch.dropped_some;
 }
 
 int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 		uint64_t offset, unsigned flags)
 {
 	const uint8_t *bytes = from;
-	int r = 0;
+	int r = 0, dropped = 0;
 
 	if (atomic_load(&v->is_read_only))
 		return ERR_READ_ONLY;
 	if (!(flags & VAULT_WRITE_APPEND) &&
 	    (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset))
 		return -EFBIG;
-	while (len > 0 && r == 0) {
+	while (len > 0 && r >= 0) {
 		size_t n = min_of(len, WRITE_BYTES);
 
 		r = commit_relieve(v);
 		if (r == 0)
 			r = write_some(v, ino, bytes, n, &offset, flags);
+		dropped |= r > 0;
 		/* Appending goes on at the end there is then. */
 		bytes += n;
 		len -= n;
 	}
-	return r;
+	return r < 0 ? r : dropped;
 }
 
 /* ---------------------------------------------------------------- sizes */
@@ -134,7 +136,7 @@ int content_truncate(struct vault *v, uint64_t ino, uint64_t size)
 	if (r < 0)
 		return r;
 	r = truncate_locked(v, ch.f, size);
-	return content_change_end(&ch, false, r);
+	return content_change_end(&ch, r);
 }
 
 static int zero_locked(struct vault *v, struct file *f, uint64_t offset,
@@ -238,7 +240,7 @@ int vault_fallocate(struct vault *v, uint64_t ino, unsigned flags,
 		return r;
 	r = check_room_locked(v, ch.f, offset, len, &room);
 	if (r < 0)
-		return content_change_end(&ch, false, r);
+		return content_change_end(&ch, r);
 	if (flags & (VAULT_ALLOCATE_PUNCH | VAULT_ALLOCATE_ZERO))
 		r = zero_locked(v, ch.f, offset, len);
 	else
@@ -246,5 +248,5 @@ int vault_fallocate(struct vault *v, uint64_t ino, unsigned flags,
 			     offset + len <= ch.f->size;
 	if (r == 0 && !(flags & VAULT_ALLOCATE_KEEP_SIZE))
 		ch.f->size = max_of(ch.f->size, offset + len);
-	return content_change_end(&ch, false, r);
+	return content_change_end(&ch, r);
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """mount, umount, status and sync: the daemon, its socket, its options, and
 how each of them fails."""
+import errno
 import json
 import os
 import signal
@@ -305,6 +306,16 @@ def test_the_helper_of_mount_reads_words_of_fstab(box):
     assert box.is_mounted("mnt")
     assert run(box.path("vault"), mnt, "-o", "passfile=" +
                box.path("pass")) == 32
+    if os.geteuid() == 0:
+        box.write("mnt/file", "1")
+        assert run(box.path("vault"), mnt, "-o", "remount,ro") == 0
+        try:
+            box.write("mnt/file", "2")
+            raise AssertionError("it is not read-only")
+        except OSError as e:
+            assert e.errno == errno.EROFS, e
+        assert run(box.path("vault"), mnt, "-o", "remount,rw,passfile=x") == 0
+        box.write("mnt/file", "3")
     box.run("umount", mnt)
 
 

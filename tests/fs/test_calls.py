@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Calls on files and names do what a local disk's do."""
+import ctypes
 import errno
 import mmap
 import os
@@ -508,6 +509,51 @@ def test_fifos_sockets_and_devices(_base):
                     assert stat.S_IFMT(st.st_mode) == kind
                     assert st.st_rdev == os.makedev(major, minor), i
         return holds
+    ALL.each(PROFILES, body)
+
+
+class Handle(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_uint), ("type", ctypes.c_int),
+                ("bytes", ctypes.c_ubyte * P.HANDLE_BYTES)]
+
+
+def handle_of(path):
+    h, mount = Handle(size=P.HANDLE_BYTES), ctypes.c_int()
+    P.check(P.LIBC.name_to_handle_at(-100, os.fsencode(path), ctypes.byref(h),
+                                     ctypes.byref(mount), 0))
+    return h
+
+
+def open_handle(top, h, flags):
+    fd = os.open(top, os.O_RDONLY)
+    try:
+        return P.check(P.LIBC.open_by_handle_at(fd, ctypes.byref(h), flags))
+    finally:
+        os.close(fd)
+
+
+def test_files_are_found_by_their_handles(_base):
+    """As an NFS server finds them: long after the kernel forgot the name."""
+    if not P.is_root():
+        return      # CAP_DAC_READ_SEARCH is asked for
+
+    def body(top):
+        os.makedirs(top + "/a/b/c")
+        write(top + "/a/b/c/f", b"found")
+        write(top + "/gone")
+        handles = [handle_of(top + p) for p in ("/a/b/c/f", "/a/b", "/gone")]
+        os.unlink(top + "/gone")
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
+            f.write("2")
+        fd = open_handle(top, handles[0], os.O_RDONLY)
+        assert os.read(fd, 10) == b"found"
+        os.close(fd)
+        fd = open_handle(top, handles[1], os.O_RDONLY | os.O_DIRECTORY)
+        assert os.listdir(fd) == ["c"]
+        assert os.path.samestat(os.stat("..", dir_fd=fd),
+                                os.stat(top + "/a"))
+        os.close(fd)
+        refused(errno.ESTALE, open_handle, top, handles[2], os.O_RDONLY)
     ALL.each(PROFILES, body)
 
 

@@ -3,6 +3,7 @@
 """Who may do what: modes, groups, set-id bits, access control lists."""
 import ctypes
 import errno
+import mmap
 import os
 import stat
 import sys
@@ -275,6 +276,13 @@ def ftruncate(path):
     os.close(fd)
 
 
+def direct_write(path):
+    page = mmap.mmap(-1, 4096)
+    fd = os.open(path, os.O_WRONLY | os.O_DIRECT)
+    assert os.pwritev(fd, [page], 0) == 4096
+    os.close(fd)
+
+
 def changes(top):
     """What takes set-id bits away when somebody ordinary does it."""
     return {
@@ -286,6 +294,7 @@ def changes(top):
         "O_TRUNC": lambda p: write(p, b"", os.O_WRONLY | os.O_TRUNC),
         "punch": lambda p: fallocate(p, 3),
         "copy": lambda p: copy_range(top + "/source", p),
+        "direct": direct_write,
     }
 
 
@@ -294,11 +303,15 @@ def test_writing_takes_set_id_bits_away(_base):
         make(top + "/source", 0o644)
         for name, change in changes(top).items():
             for mode, after in ((0o6777, 0o777), (0o2767, 0o2767),
-                                (0o4766, 0o766)):
+                                (0o4766, 0o766), (0o6666, 0o2666)):
                 p = make("%s/%s%o" % (top, name, mode), mode)
                 # In the kernel's cache as well, and open.
                 fd = os.open(p, os.O_RDONLY)
                 as_user(BOB, change, p)
+                # Of the mode alone the kernel knows by itself; it is what
+                # execve(2) goes by.
+                shown = H.run(["stat", "-c", "%a", p]).stdout
+                assert int(shown, 8) == after, (name, oct(mode), shown)
                 assert P.mode(p) == after, (name, oct(mode), oct(P.mode(p)))
                 assert stat.S_IMODE(os.fstat(fd).st_mode) == after
                 os.close(fd)

@@ -16,6 +16,7 @@ import traceback
 import harness as H
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+HANDLE_BYTES = 128      # MAX_HANDLE_SZ of name_to_handle_at(2)
 
 ANN, BOB, EVE = 41001, 41002, 41003     # nobody's on a sane system
 STAFF, CLUB = 42001, 42002

@@ -92,6 +92,9 @@ START_TEST(a_write_takes_privileges_away_when_asked)
 	ck_assert_uint_eq(attr.mode & 07777, 06755);
 	ck_assert_int_eq(vault_write(cf.v, ino, "a", 1, 0,
 				     VAULT_WRITE_DROP_PRIVILEGES),
+			 1);
+	ck_assert_int_eq(vault_write(cf.v, ino, "a", 1, 0,
+				     VAULT_WRITE_DROP_PRIVILEGES),
 			 0);
 	ck_assert_int_eq(vault_getattr(cf.v, ino, &attr), 0);
 	ck_assert_uint_eq(attr.mode & 07777, 0755);

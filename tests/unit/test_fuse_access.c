@@ -288,20 +288,6 @@ START_TEST(test_access_set_group_id_directories_hand_down_their_group)
 }
 END_TEST
 
-START_TEST(test_access_privileges_dropped_are_those_that_run)
-{
-	ck_assert_uint_eq(access_drop_privileges(S_IFREG | 06755),
-			  S_IFREG | 0755);
-	ck_assert_uint_eq(access_drop_privileges(S_IFREG | 04644),
-			  S_IFREG | 0644);
-	/* Without group execution it once meant mandatory locking. */
-	ck_assert_uint_eq(access_drop_privileges(S_IFREG | 02644),
-			  S_IFREG | 02644);
-	ck_assert_uint_eq(access_drop_privileges(S_IFREG | 01777),
-			  S_IFREG | 01777);
-}
-END_TEST
-
 START_TEST(test_access_times_of_access_are_due_once_a_day)
 {
 	const int64_t day = INT64_C(86400000000000), now = 100 * day;
@@ -355,7 +341,6 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_access_set_group_id_directories_hand_down_their_group,
 		0, N(makings));
-	tcase_add_test(tc, test_access_privileges_dropped_are_those_that_run);
 	tcase_add_test(tc, test_access_times_of_access_are_due_once_a_day);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);

@@ -99,7 +99,7 @@ static struct fuse_conn_info proposal(unsigned capable)
 		.want = capable &
 			(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
 			 FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_READ |
-			 FUSE_CAP_SPLICE_READ),
+			 FUSE_CAP_SPLICE_READ | FUSE_CAP_ASYNC_DIO),
 		.max_write = 4U << 20,
 	};
 }
@@ -117,6 +117,8 @@ START_TEST(test_init_chooses_for_write_through)
 	ck_assert(!(conn.want & FUSE_CAP_POSIX_ACL));
 	ck_assert(!(conn.want & FUSE_CAP_DONT_MASK));
 	ck_assert(conn.want & FUSE_CAP_ASYNC_READ);
+	ck_assert(!(conn.want & FUSE_CAP_ASYNC_DIO));
+	ck_assert(conn.want & FUSE_CAP_EXPORT_SUPPORT);
 	ck_assert(!(conn.want & FUSE_CAP_CACHE_SYMLINKS));
 	ck_assert(conn.want & FUSE_CAP_READDIRPLUS);
 	ck_assert(conn.want & FUSE_CAP_READDIRPLUS_AUTO);
