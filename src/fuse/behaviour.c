@@ -35,8 +35,8 @@ struct behaviour behaviour_choose(const struct session_options *o, uid_t owner,
 		.read_only = read_only,
 		.writeback = o->profile == SESSION_FAST,
 		.check_access = checks,
-		.answer_open = (checks && owner != 0) || note_reads ||
-			       o->allow_root,
+		.answer_open =
+			(checks && owner != 0) || note_reads || o->allow_root,
 		/* Skipped, the kernel keeps listings for good. */
 		.answer_opendir = safe || (checks && owner != 0) ||
 				  note_reads || o->allow_root,

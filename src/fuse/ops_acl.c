@@ -64,8 +64,8 @@ int ops_acl_of(void *arg, const struct vault_attr *attr, const void **ret,
 	return 1;
 }
 
-ssize_t ops_get_acl(struct session *s, uint64_t ino, const char *name,
-		    void *to, size_t cap)
+ssize_t ops_get_acl(struct session *s, uint64_t ino, const char *name, void *to,
+		    size_t cap)
 {
 	struct vault_attr attr;
 	ssize_t n = vault_getattr(s->vault, ino, &attr);
@@ -153,8 +153,8 @@ int ops_inherit_acl(struct session *s, const struct ops_caller *who,
 		what->mode &= ~(uint32_t)(who->umask & 0777);
 		return 0;
 	}
-	what->mode = acl_inherit_mode(request_now.scratch, (size_t)n,
-				      what->mode);
+	what->mode =
+		acl_inherit_mode(request_now.scratch, (size_t)n, what->mode);
 	if (acl_is_extended(request_now.scratch, (size_t)n))
 		*to++ = (struct vault_xattr){ ACL_ACCESS, request_now.scratch,
 					      (size_t)n };

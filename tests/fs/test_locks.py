@@ -12,7 +12,6 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 import harness as H  # noqa: E402
-import people as P  # noqa: E402
 import shared  # noqa: E402
 from people import LIBC, check, in_child, refused, write  # noqa: E402
 

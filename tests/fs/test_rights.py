@@ -525,6 +525,38 @@ def test_zz_all_of_it_survives(_base):
     ALL.survive()
 
 
+def lists_below(top):
+    return {os.path.relpath(os.path.join(d, n), top): {
+        name: os.getxattr(os.path.join(d, n), name)
+        for name in (ACCESS, DEFAULT)
+        if P.has_xattr(os.path.join(d, n), name)}
+        for d, dirs, files in os.walk(top) for n in dirs + files
+        if not os.path.islink(os.path.join(d, n))}
+
+
+def test_zz_lists_come_out_of_the_reader(base):
+    H.need_nacl()
+    out = os.path.join(base, "out")
+    try:
+        os.setxattr(base, ACCESS, acl(*BASE))
+    except OSError:
+        H.skip("no access control lists below %s" % base)
+    top = ALL.folder(MODES[0])
+    for mode in (0o600, 0o640, 0o677):
+        f = make("%s/f%o" % (top, mode), 0o600)
+        os.setxattr(f, ACCESS, acl(*BASE))
+        # After the list: its entries have to follow.
+        os.chmod(f, mode)
+    os.mkdir(top + "/d")
+    os.setxattr(top + "/d", DEFAULT, acl(*BASE))
+    want = lists_below(top)
+    assert len([x for x in want.values() if x]) == 4, want
+    v = ALL.vaults[MODES[0]]
+    v.coffer("sync", ALL.mount(MODES[0]).path)
+    v.reader("extract", out)
+    assert lists_below(os.path.join(out, os.path.basename(top))) == want
+
+
 if __name__ == "__main__":
     H.need_fuse()
     if not P.is_root():
