@@ -6,8 +6,8 @@ src_vault_libvault_a_SOURCES = \
 	%D%/devices.h %D%/devices.c \
 	%D%/held.h %D%/held.c %D%/holds.h %D%/holds.c \
 	%D%/merge.h %D%/merge_priv.h %D%/merge.c \
-	%D%/merge_check.c %D%/merge_content.c %D%/merge_read.c \
-	%D%/privileges.h %D%/privileges.c \
+	%D%/merge_check.c %D%/merge_content.c %D%/merge_inherit.c \
+	%D%/merge_read.c %D%/privileges.h %D%/privileges.c \
 	%D%/dot_set.h %D%/dot_set.c %D%/past_log.h %D%/past_log.c \
 	%D%/node.h %D%/node_edit.h %D%/node_types.h %D%/node.c %D%/node_rec.c \
 	%D%/oplog.h %D%/oplog.c %D%/row_memo.h \

@@ -37,8 +37,9 @@ int merge_replace_versions(struct vault *v, struct node *n,
  * go.  Called after each change, before the view's. */
 int merge_settle_holders(struct vault *v, struct node *n) must_check;
 
-/* Registers of a split or virtual inode follow its origin's until it has its
- * own. */
+/* merge_inherit.c: registers of a split or virtual inode follow its origin's
+ * until it has its own.  Of one, or of all below `n`. */
+void merge_inherit_one(const struct node *from, struct node *to);
 int merge_inherit(struct vault *v, struct node *n) must_check;
 int merge_inherit_xattr(struct vault *v, struct node *n,
 			const struct op_name *name) must_check;
