@@ -13,7 +13,6 @@
 #include "commit_fixture.h"
 #include "crypto/random.h"
 #include "fault_env.h"
-#include "format/segment.h"
 #include "tempdir.h"
 #include "scale.h"
 #include "vault/apply.h"
@@ -136,65 +135,6 @@ START_TEST(concurrent_changes_end_the_same_on_both)
 	ck_assert_uint_ge(status_of(v).conflicts, 2);
 	device_close(v);
 	device_close(w);
-}
-END_TEST
-
-/* The real disk, which counts how often a segment is opened. */
-static struct env_ops counting_ops;
-static struct env counting = { .ops = &counting_ops };
-static unsigned n_opened;
-
-static int open_counted(struct env *env, int dirfd, const char *name, int flags,
-			mode_t mode)
-{
-	(void)env;
-	n_opened += strlen(name) == SEGMENT_NAME_LEN && name[10] == '-';
-	return env_posix()->ops->open(env_posix(), dirfd, name, flags, mode);
-}
-
-/* What this device has forgotten is looked up in the log: in many segments, now
- * in one, now in another. */
-START_TEST(segments_asked_by_turns_are_not_read_again_and_again)
-{
-	enum { N_SEGMENTS = 8, N_FILES = 5 };
-	struct device counted = a;
-	char from[24], to[24];
-	struct vault *v = device_open(&a), *w;
-
-	for (unsigned s = 0; s < N_SEGMENTS; s++) {
-		for (unsigned f = 0; f < N_FILES; f++) {
-			snprintf(from, sizeof(from), "f%u-%u", s, f);
-			put_file(v, from, from);
-		}
-		ck_assert_int_eq(vault_publish(v), 0);
-	}
-	device_close(v);
-	a_to_b();
-	w = device_open(&b);
-	v = device_open(&a);
-	for (unsigned f = 0; f < N_FILES; f++)
-		for (unsigned s = 0; s < N_SEGMENTS; s++) {
-			snprintf(from, sizeof(from), "f%u-%u", s, f);
-			snprintf(to, sizeof(to), "a%u-%u", s, f);
-			rename_name(v, from, to);
-			to[0] = 'b';
-			rename_name(w, from, to);
-		}
-	device_close(v);
-	device_close(w);
-	b_to_a();
-	counting_ops = *env_posix()->ops;
-	counting_ops.open = open_counted;
-	counted.env = &counting;
-	n_opened = 0;
-	v = device_open(&counted);
-	/* Each once, and what the other device published. */
-	ck_assert_uint_ge(n_opened, N_SEGMENTS);
-	ck_assert_uint_lt(n_opened, 2 * N_SEGMENTS);
-	/* A name the file got from each: the later one. */
-	ck_assert(has_text(v, "b0-0", "f0-0"));
-	device_close(v);
-	ck_assert_uint_eq(count_diag(""), 0);
 }
 END_TEST
 
@@ -876,7 +816,6 @@ int main(void)
 	tcase_add_test(t, changes_go_both_ways);
 	tcase_add_test(t, an_open_vault_receives_when_asked);
 	tcase_add_test(t, concurrent_changes_end_the_same_on_both);
-	tcase_add_test(t, segments_asked_by_turns_are_not_read_again_and_again);
 	tcase_add_test(t, a_segment_waits_for_its_causes);
 	tcase_add_test(t, a_segment_still_arriving_is_no_damage);
 	tcase_add_test(t, a_pack_that_is_not_here_yet_is_pending);

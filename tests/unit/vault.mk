@@ -42,6 +42,10 @@ tests_unit_test_idle_SOURCES = %D%/test_idle.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
 tests_unit_test_idle_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_past_log
+tests_unit_test_past_log_SOURCES = %D%/test_past_log.c $(COMMIT_FIXTURE)
+tests_unit_test_past_log_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_receive
 tests_unit_test_receive_SOURCES = %D%/test_receive.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
