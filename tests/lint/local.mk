@@ -7,4 +7,4 @@ LINT_TESTS = \
 	%D%/selftest.py
 dist_check_SCRIPTS += $(LINT_TESTS)
 TESTS += $(LINT_TESTS)
-EXTRA_DIST += %D%/banned.allow %D%/index_layout.txt %D%/sources.py
+EXTRA_DIST += %D%/banned.allow %D%/index_layout.txt %D%/sources.py %D%/tidy.sh
