@@ -433,6 +433,7 @@ static void make_dir(const struct node *dir, const char *path, bool lose_all)
 {
 	struct entry *list = NULL;
 	uint32_t n = 0, keep = 0;
+	bool any = !lose_all && dir->changed && draw(2);
 
 	must_not_fail(mkdir(path, 0700), path);
 	for (const struct entry *e = dir->entries; e; e = e->next)
@@ -440,10 +441,11 @@ static void make_dir(const struct node *dir, const char *path, bool lose_all)
 	for (const struct entry *e = dir->changed; e; e = e->next)
 		n++;
 	if (n > 0 && !lose_all)
-		keep = draw(n + 1);
+		keep = any ? n : draw(n + 1);
 	for (const struct entry *e = dir->changed; e && keep > 0;
 	     e = e->next, keep--)
-		apply_entry(&list, e);
+		if (!any || draw(2))
+			apply_entry(&list, e);
 	for (const struct entry *e = list; e; e = e->next) {
 		char below[4096];
 

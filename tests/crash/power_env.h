@@ -8,9 +8,9 @@
  * - of each file's writes and truncations since its last sync all, none, the
  *   first few with the last one torn at 512 or 4096 bytes, any of them, or any
  *   sectors of them;
- * - of each folder's names since its last sync the first few, whatever other
- *   folders and the files themselves kept; a rename within one folder is one
- *   change.
+ * - of each folder's names since its last sync the first few, or any,
+ *   whatever other folders and the files themselves kept; a rename within one
+ *   folder is one change.
  *
  * One such disk at a time.  Files are told apart by their inode numbers, so
  * the tree must not be changed behind its back but by power_env_adopt.
