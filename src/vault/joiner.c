@@ -241,7 +241,8 @@ static void keep_each_once(struct buf *b)
 	if (b->len)
 		qsort(b->data, b->len / 8, 8, compare_numbers);
 	for (size_t at = 0; at < b->len; at += 8)
-		if (kept == 0 || memcmp(b->data + kept - 8, b->data + at, 8)) {
+		if (kept == 0 ||
+		    memcmp(b->data + kept - 8, b->data + at, 8) != 0) {
 			memmove(b->data + kept, b->data + at, 8);
 			kept += 8;
 		}
