@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/clock.h"
 #include "tree_fixture.h"
 
 #define FILE_MODE (S_IFREG | 0644)
@@ -84,7 +85,7 @@ START_TEST(test_an_attribute_and_the_mode_change_together)
 	struct vault_xattr x = { "user.a", "1", 1 };
 	char got[8];
 
-	fixture_now_ns += 1000;
+	fixture_now_ns += NS_PER_MS;
 	ck_assert_int_eq(vault_setxattr_and_mode(v, f, &x, S_IFDIR | 02640),
 			 0);
 	ck_assert_uint_eq(fixture_attr(v, f).mode, S_IFREG | 02640);
