@@ -10,6 +10,7 @@ import mmap
 import os
 import random
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
@@ -489,6 +490,11 @@ def test_collected_writes_beyond_the_quota(base):
                 os.fsync(fd)
             refused(errno.EDQUOT, write_and_sync)
         os.unlink(m.path + "/f")
+        # close(2) returns before the kernel has told that nobody uses it.
+        end = time.monotonic() + 20 * H.SLOWER
+        while status(m)["unlinked_inodes"]:
+            assert time.monotonic() < end, status(m)
+            time.sleep(0.01)
         with opened(m, "g") as (fd,):
             os.write(fd, b"there is room again")
             os.fsync(fd)
