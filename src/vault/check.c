@@ -425,6 +425,7 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 	struct vault_check_result result = { 0 };
 	struct checker c = { .v = v, .opts = opts, .result = &result };
 
+	lock_init(&c.lock, LOCK_LEAF, 0);
 	lock_take(&v->index_lock);
 	int r = core_index_state(v);
 	if (r == 0)
