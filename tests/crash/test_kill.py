@@ -242,17 +242,19 @@ def has_nacl():
     return H.run([H.PYTHON, "-c", "import nacl"], ok=False).returncode == 0
 
 
-def kill(m):
-    """It may have ended by itself."""
+def kill(m, workers):
+    """It may have ended by itself.  The programs end before the dead mount is
+    taken away: they would go on in the folder below it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(m.pid, signal.SIGKILL)
     m.wait_gone()
     m.pid = None
+    stop(workers)
     if H.is_mounted(m.path):
         m.detach()
 
 
-def during(bench, m, command, longest):
+def during(bench, m, workers, command, longest):
     """Kills the daemon somewhere in a `coffer COMMAND` of its mount."""
     p = subprocess.Popen(
         [H.COFFER, command, m.path], stdin=subprocess.DEVNULL,
@@ -263,7 +265,7 @@ def during(bench, m, command, longest):
             p.wait(longest * bench.rng.random())
             said = p.communicate()[0].decode(errors="replace")
             assert p.returncode == 0, "%s: %s" % (command, said)
-        kill(m)
+        kill(m, workers)
         p.wait(60)
     finally:
         p.kill()
@@ -273,19 +275,20 @@ def during(bench, m, command, longest):
 
 def in_writing(bench, m, workers):
     time.sleep(bench.rng.choice([0.05, 0.2, 0.5, 1.0]) * bench.rng.random())
-    kill(m)
+    kill(m, workers)
 
 
 def in_sync(bench, m, workers):
     time.sleep(0.3 * bench.rng.random())
-    during(bench, m, "sync", bench.rng.choice([0.05, 0.2, 1.0]))
+    during(bench, m, workers, "sync", bench.rng.choice([0.05, 0.2, 1.0]))
 
 
 def in_umount(bench, m, workers):
     """Nothing may be open: the programs end first."""
     time.sleep(0.3 * bench.rng.random())
     stop(workers)
-    during(bench, m, "umount", bench.rng.choice([0.05, 0.2, 1.0, 5.0]))
+    during(bench, m, workers, "umount",
+           bench.rng.choice([0.05, 0.2, 1.0, 5.0]))
 
 
 def test_kill_while_programs_write(base):
