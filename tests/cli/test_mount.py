@@ -89,7 +89,7 @@ def test_in_the_foreground_it_ends_with_how_it_went(box):
     box.vault()
     os.mkdir(box.path("mnt"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(box.path("notify"))
+        H.named_socket(notify.bind, box.path("notify"))
         notify.settimeout(60)
         p = subprocess.Popen(
             [H.COFFER, "mount", "-f", *UNLOCK, box.path("vault"),
@@ -416,6 +416,12 @@ def test_status_by_either_name(box):
 
 # ---------------------------------------------------------------- socket
 
+def connected(path):
+    s = socket.socket(socket.AF_UNIX)
+    H.named_socket(s.connect, path)
+    return s
+
+
 def test_the_control_socket_is_strict(box):
     box.vault()
     box.mount()
@@ -425,12 +431,8 @@ def test_the_control_socket_is_strict(box):
     assert stat.S_IMODE(os.stat(folder + "/" + name).st_mode) == 0o600
 
     def ask(data):
-        with socket.socket(socket.AF_UNIX) as s:
+        with connected(folder + "/" + name) as s:
             s.settimeout(30)
-            # A socket's path has 107 bytes at most, the folder's may have more.
-            where = os.open(folder, os.O_PATH)
-            s.connect("/proc/self/fd/%d/%s" % (where, name))
-            os.close(where)
             s.sendall(data)
             answer = b""
             while True:
@@ -449,11 +451,7 @@ def test_the_control_socket_is_strict(box):
     assert ask(b"x" * 63) == b""
     assert ask(b"status\nstatus\n").count(b"done") == 1
     # Those who say nothing hold up nobody.
-    silent = []
-    for _ in range(20):
-        s = socket.socket(socket.AF_UNIX)
-        s.connect(folder + "/" + name)
-        silent.append(s)
+    silent = [connected(folder + "/" + name) for _ in range(20)]
     assert len(status(box)) == 1
     box.run("umount", "mnt")
     for s in silent:
@@ -465,7 +463,7 @@ def test_a_socket_without_a_daemon_is_cleared_away(box):
     os.mkdir(folder, 0o700)
     dead = folder + "/" + "0" * 32 + ".1.sock"
     with socket.socket(socket.AF_UNIX) as s:
-        s.bind(dead)
+        H.named_socket(s.bind, dead)
     box.write("run/coffer/other", "x")
     assert status(box) == []
     assert os.listdir(folder) == ["other"]

@@ -52,7 +52,7 @@ def make_tree(top):
     os.symlink("../../absolutely/nowhere", top + "/deep/link")
     os.mkfifo(top + "/fifo")
     with socket.socket(socket.AF_UNIX) as s:
-        s.bind(top + "/sock")
+        H.named_socket(s.bind, top + "/sock")
     with open(top + "/sparse", "wb") as f:
         f.seek(5 << 20)
         f.write(b"island")

@@ -80,6 +80,16 @@ def run(args, timeout=None, ok=True, **kw):
     return p
 
 
+def named_socket(use, path):
+    """socket.bind or .connect with a path that may be longer than the 107
+    bytes of sockaddr_un: by way of its folder."""
+    folder = os.open(os.path.dirname(path), os.O_PATH)
+    try:
+        use("/proc/self/fd/%d/%s" % (folder, os.path.basename(path)))
+    finally:
+        os.close(folder)
+
+
 def is_mounted(path):
     path = os.path.realpath(path)
     with open("/proc/self/mounts", encoding="utf-8",
