@@ -222,9 +222,11 @@ static int make_room_here(struct content *c)
 /*
  * Waits while the workers do something.  What they cannot make smaller - data
  * short enough to travel in operations, less than a pack's worth of chunks,
- * the bookkeeping of a million runs - only a cut can.  1: it did.
+ * the bookkeeping of a million runs - only a cut can.  1: it did.  The first
+ * time they are found idle says little: they may have looked before the last
+ * data came.
  */
-static int wait_for_workers(struct content *c)
+static int wait_for_workers(struct content *c, bool *were_idle)
 {
 	int r;
 
@@ -237,19 +239,24 @@ static int wait_for_workers(struct content *c)
 		return r;
 	if (workers_are_busy(c->workers))
 		return 0;
+	if (!*were_idle) {
+		*were_idle = true;
+		return 0;
+	}
 	r = commit_cut(c->v, NULL, 0);
 	return r < 0 ? r : 1;
 }
 
 int content_make_room(struct content *c, uint64_t bytes)
 {
+	bool were_idle = false;
 	int r = 0;
 
 	/* A cut makes all the room there is: no second one. */
 	while (r == 0 && !budget_has_room(&c->budget)) {
 		block_soon();
 		if (workers_count(c->workers) > 0)
-			r = wait_for_workers(c);
+			r = wait_for_workers(c, &were_idle);
 		else
 			r = make_room_here(c);
 	}
