@@ -16,11 +16,13 @@ endif
 VECTORS_TESTS = \
 	%D%/test_merge.py \
 	%D%/test_reader.py \
+	%D%/test_reader_damage.py \
 	%D%/test_vectors.py
 dist_check_SCRIPTS += $(VECTORS_TESTS)
 TESTS += $(VECTORS_TESTS)
 EXTRA_DIST += \
 	%D%/mini_writer.py \
 	%D%/need_nacl.py \
+	%D%/reader_case.py \
 	tests/lib/merge_model.py \
 	tests/lib/simulate.py
