@@ -18,8 +18,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
-#include "vault/commit.h"
-#include "vault/content.h"
 #include "vault/core.h"
 #include "vault/devices.h"
 #include "vault/extents.h"
@@ -77,48 +75,6 @@ static void check(const char *what, int r)
 }
 
 /* ---------------------------------------------------------------- contents */
-
-/* The rest of the vault wants these of its contents: here all is logged at
- * once. */
-bool content_is_dirty(struct vault *v, uint64_t ino)
-{
-	(void)v;
-	(void)ino;
-	return false;
-}
-
-bool content_count_data(struct vault *v, uint64_t ino, uint64_t *ret)
-{
-	(void)v;
-	(void)ino;
-	(void)ret;
-	return false;
-}
-
-void content_forget(struct vault *v, uint64_t ino)
-{
-	(void)v;
-	(void)ino;
-}
-
-int content_truncate(struct vault *v, uint64_t ino, uint64_t size)
-{
-	(void)v;
-	(void)ino;
-	(void)size;
-	return -EOPNOTSUPP;
-}
-
-void commit_wake(struct vault *v)
-{
-	(void)v;
-}
-
-int commit_relieve(struct vault *v)
-{
-	(void)v;
-	return 0;
-}
 
 /* The operation `version` names, if these bytes hold it. */
 static bool find_op(struct dot version, uint32_t first_index,

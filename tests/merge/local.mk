@@ -3,7 +3,7 @@
 EXTRA_PROGRAMS += tests/merge/device
 check_DATA += tests/merge/device$(EXEEXT)
 CLEANFILES += tests/merge/device$(EXEEXT)
-tests_merge_device_SOURCES = %D%/device.c
+tests_merge_device_SOURCES = %D%/device.c tests/unit/no_contents.c
 tests_merge_device_LDADD = src/vault/libvault.a $(LAYER_LIBS) $(PROGRAM_LIBS)
 dist_check_SCRIPTS += %D%/test_merge_oracle.py
 TESTS += %D%/test_merge_oracle.py

@@ -8,8 +8,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
-#include "vault/commit.h"
-#include "vault/content.h"
 #include "vault/extents.h"
 #include "vault/holds.h"
 
@@ -18,54 +16,6 @@ int64_t fixture_now_ns;
 static int64_t wall(void)
 {
 	return fixture_now_ns;
-}
-
-/* ---------------------------------------------------------------- the rest of
- * a vault, as far as names ask for it: nothing is dirty, nothing published. */
-
-bool content_is_dirty(struct vault *v, uint64_t ino)
-{
-	(void)v;
-	(void)ino;
-	return false;
-}
-
-bool content_count_data(struct vault *v, uint64_t ino, uint64_t *ret)
-{
-	(void)v;
-	(void)ino;
-	(void)ret;
-	return false;
-}
-
-void content_forget(struct vault *v, uint64_t ino)
-{
-	(void)v;
-	(void)ino;
-}
-
-int content_truncate(struct vault *v, uint64_t ino, uint64_t size)
-{
-	(void)v;
-	(void)ino;
-	(void)size;
-	return -EOPNOTSUPP;
-}
-
-void commit_wake(struct vault *v)
-{
-	(void)v;
-}
-
-void commit_note_pack(struct vault *v)
-{
-	(void)v;
-}
-
-int commit_relieve(struct vault *v)
-{
-	(void)v;
-	return 0;
 }
 
 int extents_rebuild(struct vault *v, struct dot version, uint64_t to,

@@ -91,28 +91,28 @@ tests_unit_test_content_model_SOURCES = %D%/test_content_model.c \
 tests_unit_test_content_model_LDADD = $(VAULT_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_tree
-tests_unit_test_tree_SOURCES = %D%/test_tree.c %D%/tree_fixture.c \
-	%D%/tree_fixture.h
+tests_unit_test_tree_SOURCES = %D%/test_tree.c %D%/no_contents.c \
+	%D%/tree_fixture.c %D%/tree_fixture.h
 tests_unit_test_tree_LDADD = $(VAULT_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_tree_xattr
-tests_unit_test_tree_xattr_SOURCES = %D%/test_tree_xattr.c %D%/tree_fixture.c \
-	%D%/tree_fixture.h
+tests_unit_test_tree_xattr_SOURCES = %D%/test_tree_xattr.c %D%/no_contents.c \
+	%D%/tree_fixture.c %D%/tree_fixture.h
 tests_unit_test_tree_xattr_LDADD = $(VAULT_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_held
-tests_unit_test_held_SOURCES = %D%/test_held.c %D%/tree_fixture.c \
-	%D%/tree_fixture.h
+tests_unit_test_held_SOURCES = %D%/test_held.c %D%/no_contents.c \
+	%D%/tree_fixture.c %D%/tree_fixture.h
 tests_unit_test_held_LDADD = $(VAULT_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_view
-tests_unit_test_view_SOURCES = %D%/test_view.c %D%/tree_fixture.c \
-	%D%/tree_fixture.h
+tests_unit_test_view_SOURCES = %D%/test_view.c %D%/no_contents.c \
+	%D%/tree_fixture.c %D%/tree_fixture.h
 tests_unit_test_view_LDADD = $(VAULT_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_merge
-tests_unit_test_merge_SOURCES = %D%/test_merge.c %D%/tree_fixture.c \
-	%D%/tree_fixture.h
+tests_unit_test_merge_SOURCES = %D%/test_merge.c %D%/no_contents.c \
+	%D%/tree_fixture.c %D%/tree_fixture.h
 tests_unit_test_merge_LDADD = $(VAULT_UNIT_LIBS)
 
 EXTRA_PROGRAMS += tests/bench/bench_tree
