@@ -42,6 +42,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/slot_make.c \
 	%D%/slot_make.h \
 	%D%/slots.c \
+	%D%/stable.c \
+	%D%/stable.h \
 	%D%/state_writer.c \
 	%D%/state_writer.h \
 	%D%/statedir.c \

@@ -38,17 +38,10 @@ static void read_text(struct cursor *c, char to[static 65])
 	to[len] = '\0';
 }
 
-static int load(struct vault *v, uint64_t writer, struct device *d)
+static int decode(const uint8_t *rec, size_t bytes, struct device *d)
 {
-	const uint8_t *rec;
-	size_t bytes;
-	uint8_t id[8];
 	struct cursor c;
 
-	le64_put(id, writer);
-	int r = index_value_get(v->index, DEVICE_TABLE, id, 8, &rec, &bytes);
-	if (r <= 0)
-		return r;
 	cursor_init(&c, rec, bytes);
 	d->first_key.clock = cursor_u64(&c);
 	d->first_key.writer = cursor_u64(&c);
@@ -58,7 +51,21 @@ static int load(struct vault *v, uint64_t writer, struct device *d)
 	d->retired.writer = cursor_u64(&c);
 	read_text(&c, d->first);
 	read_text(&c, d->last);
-	return cursor_finish(&c) < 0 ? ERR_BAD_INDEX : 1;
+	return cursor_finish(&c) < 0 ? ERR_BAD_INDEX : 0;
+}
+
+static int load(struct vault *v, uint64_t writer, struct device *d)
+{
+	const uint8_t *rec;
+	size_t bytes;
+	uint8_t id[8];
+
+	le64_put(id, writer);
+	int r = index_value_get(v->index, DEVICE_TABLE, id, 8, &rec, &bytes);
+	if (r <= 0)
+		return r;
+	r = decode(rec, bytes, d);
+	return r < 0 ? r : 1;
 }
 
 static int store(struct vault *v, uint64_t writer, const struct device *d)
@@ -146,22 +153,43 @@ int device_get(struct vault *v, uint64_t writer, struct vault_device *ret)
 	return r;
 }
 
-static int count_live(void *arg, const uint8_t *id, size_t id_bytes,
-		      const uint8_t *rec, size_t bytes)
+struct each {
+	struct vault *v;
+	device_fn *fn;
+	void *arg;
+};
+
+static int each_record(void *arg, const uint8_t *id, size_t id_bytes,
+		       const uint8_t *rec, size_t bytes)
 {
-	/* The clock of the retirement follows two keys. */
-	if (id_bytes != 8 || bytes < 40)
-		return ERR_BAD_INDEX;
-	(void)id;
-	if (le64_get(rec) != 0 && le64_get(rec + 32) == 0)
-		(*(unsigned *)arg)++;
+	const struct each *e = arg;
+	struct device d = { .first = "" };
+	struct vault_device tell;
+	int r = id_bytes == 8 ? decode(rec, bytes, &d) : ERR_BAD_INDEX;
+
+	if (r < 0)
+		return r;
+	describe(e->v, le64_get(id), &d, &tell);
+	return e->fn(e->arg, &tell, d.first_key.clock != 0);
+}
+
+int device_each(struct vault *v, device_fn *fn, void *arg)
+{
+	struct each e = { v, fn, arg };
+
+	return index_value_each(v->index, DEVICE_TABLE, each_record, &e);
+}
+
+static int count_live(void *arg, const struct vault_device *d, bool is_added)
+{
+	*(unsigned *)arg += is_added && !d->is_retired;
 	return 0;
 }
 
 int device_count_live(struct vault *v, unsigned *ret)
 {
 	unsigned n = 0;
-	int r = index_value_each(v->index, DEVICE_TABLE, count_live, &n);
+	int r = device_each(v, count_live, &n);
 
 	if (r == 0)
 		*ret = n;

@@ -20,6 +20,10 @@ int device_first_name(struct vault *v, uint64_t writer, char ret[static 65])
 /* Fills name, is_retired; 1, 0. */
 int device_get(struct vault *v, uint64_t writer, struct vault_device *ret)
 	must_check;
+/* All the log tells of; fields as device_get fills them.  `is_added`: there is a
+ * DEVICE ADD about it.  Non-zero of fn ends it. */
+typedef int device_fn(void *arg, const struct vault_device *d, bool is_added);
+int device_each(struct vault *v, device_fn *fn, void *arg) must_check;
 /* Writers that are added and not retired. */
 int device_count_live(struct vault *v, unsigned *ret) must_check;
 

@@ -20,6 +20,10 @@ check_PROGRAMS += tests/unit/test_oplog
 tests_unit_test_oplog_SOURCES = %D%/test_oplog.c
 tests_unit_test_oplog_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_stable
+tests_unit_test_stable_SOURCES = %D%/test_stable.c
+tests_unit_test_stable_LDADD = $(VAULT_UNIT_LIBS)
+
 # Opening, cutting, publishing, receiving, credentials.
 COMMIT_FIXTURE = %D%/commit_fixture.c %D%/commit_fixture.h \
 	%D%/tempdir.c %D%/tempdir.h
