@@ -75,6 +75,7 @@ _coffer() {
 		return
 		;;
 	--pass-fd | --new-pass-fd | --kdf-passes | --kdf-memory | --label | \
+		--interval | \
 		--device-name)
 		return
 		;;

@@ -22,4 +22,6 @@ src_base_libbase_a_SOURCES = \
 	%D%/mem.c \
 	%D%/mem.h \
 	%D%/publish.c \
-	%D%/publish.h
+	%D%/publish.h \
+	%D%/tally.c \
+	%D%/tally.h

@@ -226,7 +226,8 @@ static int start_control(struct mounting *m)
 	};
 	if (!m->shown.profile)
 		return -ENOMEM;
-	return control_start(m->vault, &m->uuid, &m->shown, &m->control);
+	return control_start(m->vault, m->session, &m->uuid, &m->shown,
+			     &m->control);
 }
 
 static int serve(const struct cli *cli, struct mounting *m)

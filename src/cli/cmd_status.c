@@ -61,6 +61,8 @@ static void print_status(const struct control_status *s, const char *vault)
 		       m->profile ? m->profile : "?");
 		if (m->closing)
 			print_text("unmounted", "still publishing");
+		if (m->features)
+			print_text("agreed", m->features);
 	} else {
 		print_text("mounted on", "(not mounted)");
 	}
@@ -131,6 +133,7 @@ static void put_status(struct json *j, const struct control_status *s,
 		json_u64(j, "pid", m->pid);
 		json_u64(j, "since_ms", m->since_ms);
 		json_text(j, "profile", m->profile);
+		json_text(j, "features", m->features);
 		json_bool(j, "closing", m->closing);
 	}
 	if (s->has_vault)

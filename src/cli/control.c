@@ -17,11 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/hex.h"
 #include "base/lock.h"
 #include "base/mem.h"
 #include "cli/exit.h"
+#include "cli/stats_text.h"
 
 #define CONNECTIONS_MAX 32
 #define REQUEST_MAX 64
@@ -29,6 +31,7 @@
 
 struct control {
 	struct vault *vault;
+	struct session *session;
 	const struct control_mount *mount;
 	struct uuid uuid;
 	int dirfd, listen_fd;
@@ -269,10 +272,39 @@ static void answer_status(struct control *c, int fd)
 
 	control_put_mount(&b, c->mount, !may);
 	if (may) {
+		control_put_text(&b, "features", session_features(c->session));
 		r = put_vault(c, &b);
 		end_use(c);
 	}
 	control_put_done(&b, exit_code_of(r), r < 0 ? err_text(r) : "");
+	send_buf(fd, &b);
+}
+
+static void get_stats(struct control *c, struct control_stats *s)
+{
+	s->now_ns = clock_mono_ns();
+	s->n_inodes = session_count_inodes(c->session);
+	vault_get_stats(c->vault, &s->vault);
+	session_get_stats(c->session, &s->requests);
+}
+
+static void answer_stats(struct control *c, int fd)
+{
+	auto_buf struct buf b = BUF_INIT(CONTROL_ANSWER_MAX);
+	auto_free struct control_stats *s = mem_zalloc(sizeof(*s));
+
+	if (!s) {
+		send_done(fd, EXIT_FAILED, err_text(-ENOMEM));
+		return;
+	}
+	if (!begin_use(c)) {
+		send_done(fd, EXIT_IN_USE, "it is being unmounted");
+		return;
+	}
+	get_stats(c, s);
+	end_use(c);
+	stats_put(&b, s);
+	control_put_done(&b, EXIT_DONE, "");
 	send_buf(fd, &b);
 }
 
@@ -370,6 +402,8 @@ static void answer(struct control *c, int fd)
 		return;
 	if (strcmp(line, "status") == 0)
 		answer_status(c, fd);
+	else if (strcmp(line, "stats") == 0)
+		answer_stats(c, fd);
 	else if (strcmp(line, "sync") == 0)
 		answer_sync(c, fd);
 	else if (strcmp(line, "gc") == 0)
@@ -489,8 +523,9 @@ static int start(struct control *c)
 	return r;
 }
 
-int control_start(struct vault *vault, const struct uuid *uuid,
-		  const struct control_mount *mount, struct control **ret)
+int control_start(struct vault *vault, struct session *session,
+		  const struct uuid *uuid, const struct control_mount *mount,
+		  struct control **ret)
 {
 	struct control *c = mem_zalloc(sizeof(*c));
 	int r;
@@ -498,6 +533,7 @@ int control_start(struct vault *vault, const struct uuid *uuid,
 	if (!c)
 		return -ENOMEM;
 	c->vault = vault;
+	c->session = session;
 	c->mount = mount;
 	c->uuid = *uuid;
 	c->dirfd = c->listen_fd = c->stop_fd = c->over_fd = -1;

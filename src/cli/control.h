@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The control socket of a mounted vault, served by threads of its daemon: how
- * `coffer status', `sync', `gc' and `umount' talk to it (cli/control_text.h).
+ * `coffer status', `stats', `sync', `gc' and `umount' talk to it
+ * (cli/control_text.h).
  *
  * It stands in a directory only its user may enter, is 0600, and answers only
  * that user and root.  Its name is <uuid>.<pid>.sock, so no two mounts share
@@ -15,13 +16,15 @@
 #include "base/err.h"
 #include "cli/control_text.h"
 #include "crypto/types.h"
+#include "fuse/session.h"
 #include "vault/vault.h"
 
 struct control;
 
-/* Starts serving.  `mount` and `vault` are borrowed until control_end. */
-int control_start(struct vault *vault, const struct uuid *uuid,
-		  const struct control_mount *mount,
+/* Starts serving.  `mount` is borrowed until control_end, `vault` and `session`
+ * until control_quiesce. */
+int control_start(struct vault *vault, struct session *session,
+		  const struct uuid *uuid, const struct control_mount *mount,
 		  struct control **ret) must_check;
 
 /* From now on the vault is not used any more: status tells "closing", sync is

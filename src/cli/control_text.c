@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "cli/stats_text.h"
 #include "cli/units.h"
 
 /* More devices than a vault has in practice; fewer than would fill memory. */
@@ -56,6 +57,7 @@ void control_status_release(struct control_status *s)
 	mem_free(s->mount.vault_path);
 	mem_free(s->mount.mountpoint);
 	mem_free(s->mount.profile);
+	mem_free(s->mount.features);
 	mem_free(s->mount.read_only_reason);
 	mem_free(s->mount.trouble);
 	mem_free(s->devices);
@@ -296,6 +298,7 @@ static int take_text(const char *key, const char *value,
 		{ "vault", &to->mount.vault_path },
 		{ "mountpoint", &to->mount.mountpoint },
 		{ "profile", &to->mount.profile },
+		{ "features", &to->mount.features },
 		{ "read_only_reason", &to->mount.read_only_reason },
 		{ "trouble", &to->mount.trouble },
 	};
@@ -388,7 +391,9 @@ int control_take_line(char *line, struct control_status *to, int *ret_code,
 		return take_done(value, ret_code, ret_text);
 	if (unescape(value) < 0)
 		return ERR_MALFORMED;
-	r = take_text(line, value, to);
+	r = to->stats ? stats_take_line(line, value, to->stats) : 0;
+	if (r == 0)
+		r = take_text(line, value, to);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return take_number(line, value, to);

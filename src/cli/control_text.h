@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What a daemon and its clients say over the control socket: lines of at most
- * CONTROL_LINE_MAX bytes.  A request is one line: "status", "sync", "gc",
- * "gc dry" or "wait".  An answer is lines "key value" (status and gc), then
- * "done CODE TEXT" with an exit code and the line for the user, if any.  In values every byte but the
+ * CONTROL_LINE_MAX bytes.  A request is one line: "status", "stats",
+ * "sync", "gc", "gc dry" or "wait".  An answer is lines "key value" (status,
+ * gc, and stats: cli/stats_text.h), then "done CODE TEXT" with an exit code and
+ * the line for the user, if any.  In values every byte but the
  * printable ASCII characters without `%' is written as %XX.
  */
 #ifndef COFFER_CLI_CONTROL_TEXT_H
@@ -23,6 +24,8 @@
 /* All of an answer: the device lines are what may be many. */
 #define CONTROL_ANSWER_MAX (4U << 20)
 
+struct control_stats; /* cli/stats_text.h */
+
 /* What is known of a mount without asking its vault. */
 struct control_mount {
 	uint64_t pid;
@@ -30,6 +33,7 @@ struct control_mount {
 	char *vault_path, *mountpoint, *profile; /* owned */
 	char *read_only_reason; /* owned; a client's, may be NULL */
 	char *trouble;		/* likewise */
+	char *features;		/* likewise; what was agreed with the kernel */
 	bool closing; /* a client's: unmounted, but still publishing */
 };
 
@@ -40,7 +44,9 @@ struct control_status {
 	struct vault_status vault;
 	struct vault_device *devices; /* owned */
 	size_t n_devices;
-	struct vault_gc_result gc; /* of "gc" */
+	struct vault_gc_result gc;   /* of "gc" */
+	struct control_stats *stats; /* of "stats"; borrowed; NULL: not asked
+					for */
 };
 
 #define CONTROL_STATUS_INIT                                                    \

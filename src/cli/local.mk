@@ -14,6 +14,7 @@ src_cli_coffer_SOURCES = \
 	%D%/cmd_put.c \
 	%D%/cmd_rebuild.c \
 	%D%/cmd_stat.c \
+	%D%/cmd_stats.c \
 	%D%/cmd_status.c \
 	%D%/cmd_sync.c \
 	%D%/cmd_umount.c \
@@ -55,6 +56,9 @@ src_cli_coffer_SOURCES = \
 	%D%/signals.h \
 	%D%/slot_text.c \
 	%D%/slot_text.h \
+	%D%/stats_prometheus.c \
+	%D%/stats_text.c \
+	%D%/stats_text.h \
 	%D%/transfer.c \
 	%D%/transfer.h \
 	%D%/units.c \

@@ -9,11 +9,11 @@
 
 /* In the order of `coffer help'. */
 static const struct cli_command *const commands[] = {
-	&cmd_init,	 &cmd_mount,	&cmd_umount,  &cmd_status,
-	&cmd_info,	 &cmd_key_list, &cmd_key_add, &cmd_key_remove,
-	&cmd_key_change, &cmd_key_test, &cmd_ls,      &cmd_cat,
-	&cmd_stat,	 &cmd_put,	&cmd_get,     &cmd_sync,
-	&cmd_check,	 &cmd_gc,	&cmd_rebuild,
+	&cmd_init,	 &cmd_mount,	  &cmd_umount,	 &cmd_status,
+	&cmd_stats,	 &cmd_info,	  &cmd_key_list, &cmd_key_add,
+	&cmd_key_remove, &cmd_key_change, &cmd_key_test, &cmd_ls,
+	&cmd_cat,	 &cmd_stat,	  &cmd_put,	 &cmd_get,
+	&cmd_sync,	 &cmd_check,	  &cmd_gc,	 &cmd_rebuild,
 };
 
 #define NAME_COLUMNS 12

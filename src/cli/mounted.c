@@ -19,6 +19,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "cli/control.h"
+#include "cli/stats_text.h"
 
 /* A daemon that is alive answers "status" in milliseconds. */
 #define STATUS_PATIENCE_S 20
@@ -199,6 +200,18 @@ int mounted_gc(const struct mounted *m, bool dry_run,
 			ret_text);
 
 	*ret = answer.gc;
+	control_status_release(&answer);
+	return r;
+}
+
+int mounted_stats(const struct mounted *m, struct control_stats *ret,
+		  int *ret_code, char **ret_text)
+{
+	struct control_status answer = { .stats = ret };
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	r = request(m, "stats", STATUS_PATIENCE_S, &answer, ret_code, ret_text);
 	control_status_release(&answer);
 	return r;
 }

@@ -47,6 +47,10 @@ int mounted_gc(const struct mounted *m, bool dry_run,
 	       struct vault_gc_result *ret, int *ret_code,
 	       char **ret_text) must_check;
 
+/* Asks for "stats"; the same. */
+int mounted_stats(const struct mounted *m, struct control_stats *ret,
+		  int *ret_code, char **ret_text) must_check;
+
 /* Waiting for the end of a daemon: begin, unmount, end. */
 struct mounted_wait {
 	int fd;	    /* of the connection */

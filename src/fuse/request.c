@@ -69,6 +69,7 @@ void request_process(void *arg, void *buf, size_t len, size_t cap)
 	if (len < sizeof(head))
 		return;
 	memcpy(&head, buf, sizeof(head));
+	request_counters_begin(&s->counters);
 	prepare(buf, len, cap, &head);
 	dispatch(s, &head, buf, len);
 	request_counters_add(&s->counters, head.opcode,

@@ -30,38 +30,68 @@ void request_counters_init(struct request_counters *c)
 	memset(c, 0, sizeof(*c));
 }
 
-static unsigned bucket_of(uint64_t ns)
+unsigned request_bucket_of(uint64_t ns)
 {
-	unsigned i = ns ? 63 - (unsigned)__builtin_clzll(ns) : 0;
+	unsigned log2, i;
 
-	return min_of(i, (unsigned)(REQUEST_BUCKETS - 1));
+	if (ns < REQUEST_PARTS)
+		return (unsigned)ns;
+	log2 = 63 - (unsigned)__builtin_clzll(ns);
+	i = (log2 - REQUEST_PARTS_LOG2 + 1) * REQUEST_PARTS +
+	    (unsigned)(ns >> (log2 - REQUEST_PARTS_LOG2) & (REQUEST_PARTS - 1));
+	return min_of(i, REQUEST_BUCKETS - 1);
+}
+
+uint64_t request_bucket_end_ns(unsigned bucket)
+{
+	unsigned shift;
+
+	if (bucket < REQUEST_PARTS)
+		return bucket;
+	shift = bucket / REQUEST_PARTS - 1;
+	return ((uint64_t)(REQUEST_PARTS + bucket % REQUEST_PARTS + 1)
+		<< shift) -
+	       1;
+}
+
+void request_counters_begin(struct request_counters *c)
+{
+	tally_add(&c->shard[tally_shard()].n_begun, 1);
 }
 
 void request_counters_add(struct request_counters *c, uint32_t opcode,
 			  uint64_t ns)
 {
+	struct request_shard *s = &c->shard[tally_shard()];
 	unsigned kind = opcode < REQUEST_KINDS ? opcode : 0;
 
-	atomic_fetch_add_explicit(&c->total_ns[kind], ns, memory_order_relaxed);
-	atomic_fetch_add_explicit(&c->bucket[kind][bucket_of(ns)], 1,
-				  memory_order_relaxed);
+	tally_add(&s->total_ns[kind], ns);
+	tally_add(&s->bucket[kind][request_bucket_of(ns)], 1);
+}
+
+static void add_shard(const struct request_shard *from,
+		      struct request_stats *to)
+{
+	for (unsigned i = 0; i < REQUEST_KINDS; i++) {
+		to->total_ns[i] += tally_get(&from->total_ns[i]);
+		for (unsigned j = 0; j < REQUEST_BUCKETS; j++) {
+			uint64_t n = tally_get(&from->bucket[i][j]);
+
+			to->bucket[i][j] += n;
+			to->count[i] += n;
+		}
+	}
 }
 
 void request_counters_get(const struct request_counters *c,
 			  struct request_stats *ret)
 {
-	unsigned i, j;
-
 	memset(ret, 0, sizeof(*ret));
-	for (i = 0; i < REQUEST_KINDS; i++) {
-		ret->total_ns[i] = atomic_load_explicit(&c->total_ns[i],
-							memory_order_relaxed);
-		for (j = 0; j < REQUEST_BUCKETS; j++) {
-			ret->bucket[i][j] = atomic_load_explicit(
-				&c->bucket[i][j], memory_order_relaxed);
-			ret->count[i] += ret->bucket[i][j];
-		}
-	}
+	for (unsigned i = 0; i < TALLY_SHARDS; i++)
+		add_shard(&c->shard[i], ret);
+	/* Last: what has ended by now has begun. */
+	for (unsigned i = 0; i < TALLY_SHARDS; i++)
+		ret->n_begun += tally_get(&c->shard[i].n_begun);
 }
 
 const char *request_kind_name(unsigned kind)
@@ -79,7 +109,7 @@ uint64_t request_stats_quantile_ns(const struct request_stats *s, unsigned kind,
 	for (i = 0; i < REQUEST_BUCKETS; i++) {
 		seen += s->bucket[kind][i];
 		if (s->bucket[kind][i] && (double)seen >= wanted)
-			return (UINT64_C(2) << i) - 1;
+			return request_bucket_end_ns(i);
 	}
 	return 0;
 }

@@ -89,17 +89,19 @@ static void describe(struct session *s)
 {
 	uint32_t f = s->init_flags;
 
-	s->features = mem_printf(
-		"permissions by the %s, OPEN %s, FLUSH %s, writeback cache "
-		"%s, parallel directory operations %s, privileges dropped by "
-		"%s, READDIRPLUS %s",
-		s->how.check_access ? "daemon" : "kernel",
+	char *text = mem_printf(
+		"names and attributes kept %.0f s, permissions by the %s, OPEN "
+		"%s, FLUSH %s, writeback cache %s, parallel directory "
+		"operations %s, privileges dropped by %s, READDIRPLUS %s",
+		s->how.timeout_s, s->how.check_access ? "daemon" : "kernel",
 		s->how.answer_open ? "answered" : "skipped",
 		s->how.answer_flush ? "answered" : "skipped",
 		yes_no(f & FUSE_WRITEBACK_CACHE),
 		yes_no(f & FUSE_PARALLEL_DIROPS),
 		f & FUSE_HANDLE_KILLPRIV_V2 ? "the daemon" : "the kernel",
 		yes_no(f & FUSE_DO_READDIRPLUS));
+
+	atomic_store(&s->features, text);
 }
 
 /* INIT was answered: the mount works. */

@@ -292,14 +292,16 @@ void session_free(struct session *s)
 		close(s->stop_fd);
 	if (s->init_fd >= 0)
 		close(s->init_fd);
-	mem_free(s->features);
+	mem_free(atomic_load(&s->features));
 	mem_free(s->mountpoint);
 	mem_free(s);
 }
 
 const char *session_features(const struct session *s)
 {
-	return s->features ? s->features : "not mounted yet";
+	const char *text = atomic_load(&s->features);
+
+	return text ? text : "not mounted yet";
 }
 
 uint64_t session_count_inodes(const struct session *s)

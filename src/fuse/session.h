@@ -106,8 +106,8 @@ void session_stop(struct session *s);
  * Not while session_run runs. */
 void session_free(struct session *s);
 
-/* What was agreed with the kernel and decided here, one line for a log; the
- * text lives as long as the session. */
+/* What was agreed with the kernel and decided here, one line; the text lives as
+ * long as the session.  Thread-safe. */
 const char *session_features(const struct session *s);
 
 /* Inodes the kernel knows now. */

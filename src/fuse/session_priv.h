@@ -29,9 +29,9 @@ struct disguise {
 struct session {
 	struct vault *vault;
 	struct fuse_session *se;
-	char *mountpoint; /* absolute, without links */
-	char *features;
-	struct behaviour how; /* fixed from INIT on */
+	char *mountpoint;	  /* absolute, without links */
+	_Atomic(char *) features; /* set once, when all is agreed */
+	struct behaviour how;	  /* fixed from INIT on */
 	struct disguise disguise;
 	uid_t owner;
 	unsigned idle_s, linger_s;

@@ -308,6 +308,7 @@ static int check_index(struct commit *c)
 static int cut(struct commit *c, const uint64_t *only, size_t n_only, bool ends,
 	       uint64_t *ret_seq, int *ret_flushed)
 {
+	const uint64_t start = clock_mono_ns();
 	struct taken t = { 0 };
 	int r = check_index(c);
 
@@ -324,6 +325,8 @@ static int cut(struct commit *c, const uint64_t *only, size_t n_only, bool ends,
 		r = finish_cut(c, t.end);
 	if (r < 0)
 		commit_check_alive(c, r);
+	count(&c->v->counters, COUNT_CUTS, 1);
+	count(&c->v->counters, COUNT_CUT_NS, clock_mono_ns() - start);
 	return r;
 }
 

@@ -45,8 +45,12 @@ static void run_stage_job(struct job *j)
 		s->errors[i] =
 			stage_append(s->c->v->stage, &ch->id, ch->plain,
 				     ch->length, &s->files[i], &s->entries[i]);
-		if (s->errors[i] == 0)
-			room_used(&s->c->room, s->entries[i].stored_bytes);
+		if (s->errors[i] < 0)
+			continue;
+		room_used(&s->c->room, s->entries[i].stored_bytes);
+		count(&s->c->v->counters, COUNT_STAGED, 1);
+		count(&s->c->v->counters, COUNT_STAGED_BYTES,
+		      s->entries[i].stored_bytes);
 	}
 }
 

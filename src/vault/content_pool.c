@@ -165,8 +165,12 @@ int pool_intern(struct content *c, const struct content_id *id,
 		r = chunk_name(&c->chunks, ic.chunk, id, length, &ch);
 	if (r < 0)
 		return r;
-	if (!is_there && !is_pending(&c->pool, ch))
+	is_there = is_there || is_pending(&c->pool, ch);
+	if (!is_there)
 		make_pending(&c->pool, ch, buf, plain);
+	count(&c->v->counters, is_there ? COUNT_DUPLICATES : COUNT_CHUNKS, 1);
+	count(&c->v->counters,
+	      is_there ? COUNT_DUPLICATE_BYTES : COUNT_CHUNK_BYTES, length);
 	*ret = ch;
 	return 0;
 }
@@ -465,6 +469,8 @@ static int write_pack(struct content *c, struct pack_writer *w,
 	if (r < 0)
 		return r;
 	pack_writer_announcement(w, &a);
+	count(&c->v->counters, COUNT_PACKS, 1);
+	count(&c->v->counters, COUNT_PACK_BYTES, a.size);
 	r = announce(c, &a);
 	if (r == 0)
 		r = register_pack(c, &a, &pack);

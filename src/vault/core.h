@@ -28,6 +28,7 @@
 #include "store/chunker.h"
 #include "store/stage.h"
 #include "store/store.h"
+#include "vault/counters.h"
 #include "vault/hold.h"
 #include "vault/node.h"
 #include "vault/oplog.h"
@@ -69,6 +70,7 @@ struct vault {
 	struct lock index_lock;	 /* guards index, nodes, oplog, counters */
 	struct index *index;	 /* index_lock */
 	_Atomic uint64_t n_calls; /* entered so far */
+	struct counters counters;
 	struct node_cache *nodes; /* index_lock */
 	struct oplog oplog;	 /* index_lock */
 	struct key name_key;	 /* of the directory cookies */

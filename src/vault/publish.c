@@ -117,8 +117,11 @@ static int publish_one(struct commit *c, uint64_t seq)
 	if (r == 0)
 		oplog_drop_through(&v->oplog, seq);
 	lock_drop(&v->index_lock);
-	if (r == 0)
+	if (r == 0) {
 		c->own_seq = seq;
+		count(&v->counters, COUNT_SEGMENTS, 1);
+		count(&v->counters, COUNT_SEGMENT_BYTES, bytes);
+	}
 	return r;
 }
 

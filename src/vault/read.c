@@ -334,6 +334,8 @@ int vault_read(struct vault *v, uint64_t ino, uint64_t offset, size_t len,
 		ret->copy = NULL;
 		r = read_once(v, ino, offset, len, i == 0, ret);
 	}
+	if (r == 0)
+		count(&v->counters, COUNT_READ_BYTES, ret->n_bytes);
 	if (r < 0 && r != -ENOENT && r != -EISDIR && r != -EINVAL)
 		diag_err(DIAG_ERROR, r, "inode %llu: reading at %llu",
 			 (unsigned long long)ino, (unsigned long long)offset);

@@ -69,6 +69,19 @@ bool workers_are_busy(struct workers *w)
 	return busy;
 }
 
+void workers_depth(struct workers *w, unsigned *ret_queued,
+		   unsigned *ret_running)
+{
+	unsigned n = 0;
+
+	lock_take(&w->lock);
+	for (const struct job *j = w->first; j; j = j->next)
+		n++;
+	*ret_queued = n;
+	*ret_running = w->n_running;
+	lock_drop(&w->lock);
+}
+
 /* ---------------------------------------------------------------- jobs */
 
 /* The first job of the group, or of any; out of the queue.  NULL. */

@@ -42,6 +42,9 @@ void workers_stop(struct workers *w);
 unsigned workers_count(const struct workers *w);
 /* Is any job queued or running? */
 bool workers_are_busy(struct workers *w);
+/* How many are. */
+void workers_depth(struct workers *w, unsigned *ret_queued,
+		   unsigned *ret_running);
 
 /* With a group: to be waited for.  Without: the job frees itself. */
 void workers_add(struct workers *w, struct job_group *g, struct job *j);

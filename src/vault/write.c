@@ -96,6 +96,8 @@ int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 		if (r == 0)
 			r = write_some(v, ino, bytes, n, &offset, flags);
 		dropped |= r > 0;
+		if (r >= 0)
+			count(&v->counters, COUNT_WRITTEN_BYTES, n);
 		/* Appending goes on at the end there is then. */
 		bytes += n;
 		len -= n;

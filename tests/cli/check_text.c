@@ -16,6 +16,7 @@
 #include "cli/hardlinks.h"
 #include "cli/json.h"
 #include "cli/mount_options.h"
+#include "cli/stats_text.h"
 #include "cli/units.h"
 
 /* ---------------------------------------------------------------- units */
@@ -479,6 +480,86 @@ START_TEST(each_error_has_its_exit_code)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- stats */
+
+static struct control_stats sent, received;
+
+static void fill_stats(void)
+{
+	uint64_t n = 1;
+
+	memset(&sent, 0, sizeof(sent));
+	memset(&received, 0, sizeof(received));
+	sent.now_ns = UINT64_MAX;
+	sent.n_inodes = 17;
+	for (size_t i = 0; i < stats_n_fields; i++, n++)
+		memcpy((char *)&sent.vault + stats_fields[i].offset, &n,
+		       sizeof(n));
+	/* A line as long as there can be. */
+	for (unsigned i = 0; i < REQUEST_BUCKETS; i++) {
+		sent.requests.bucket[1][i] = UINT64_MAX / REQUEST_BUCKETS;
+		sent.requests.count[1] += UINT64_MAX / REQUEST_BUCKETS;
+	}
+	sent.requests.total_ns[1] = UINT64_MAX;
+	sent.requests.bucket[63][5] = sent.requests.count[63] = 3;
+	sent.requests.n_begun = 4;
+}
+
+START_TEST(stats_arrive_as_they_were_sent)
+{
+	auto_buf struct buf b = BUF_INIT(CONTROL_ANSWER_MAX);
+	struct control_status got = { .stats = &received };
+	const char *text;
+	char *line, *next;
+	int code, r = 0;
+
+	fill_stats();
+	stats_put(&b, &sent);
+	control_put_done(&b, 0, "");
+	buf_put_u8(&b, '\0');
+	ck_assert_int_eq(buf_error(&b), 0);
+	for (line = (char *)b.data; r == 0; line = next) {
+		next = strchr(line, '\n') + 1;
+		next[-1] = '\0';
+		ck_assert_uint_lt(strlen(line), CONTROL_LINE_MAX);
+		r = control_take_line(line, &got, &code, &text);
+	}
+	ck_assert_int_eq(r, 1);
+	ck_assert_mem_eq(&sent, &received, sizeof(sent));
+	control_status_release(&got);
+}
+END_TEST
+
+START_TEST(stats_that_are_malformed_are_refused)
+{
+	static const char *const bad[] = {
+		"cache_hits x",	      "now_ns -1",
+		"request 1 10",	      "request 64 10 1:1",
+		"request 1 10 144:1", "request 1 10 1",
+		"request 1 10 1:x",   "request 1 10 1:1,2",
+		"request x 10 1:1",   "request 1 10 1:18446744073709551615",
+	};
+	struct control_status got = { .stats = &received };
+	const char *text;
+	char line[64];
+	int code;
+
+	for (size_t i = 0; i < array_len(bad); i++) {
+		memset(&received, 0, sizeof(received));
+		snprintf(line, sizeof(line), "%s", bad[i]);
+		ck_assert_int_eq(control_take_line(line, &got, &code, &text),
+				 ERR_MALFORMED);
+	}
+	/* A kind twice would count twice. */
+	memset(&received, 0, sizeof(received));
+	snprintf(line, sizeof(line), "request 1 10 1:1");
+	ck_assert_int_eq(control_take_line(line, &got, &code, &text), 0);
+	snprintf(line, sizeof(line), "request 1 10 1:1");
+	ck_assert_int_eq(control_take_line(line, &got, &code, &text),
+			 ERR_MALFORMED);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("cli text");
@@ -495,6 +576,8 @@ static Suite *make_suite(void)
 	tcase_add_test(t, a_status_comes_out_as_it_went_in);
 	tcase_add_test(t, every_number_of_a_status_has_a_field);
 	tcase_add_test(t, answers_that_are_none_are_refused);
+	tcase_add_test(t, stats_arrive_as_they_were_sent);
+	tcase_add_test(t, stats_that_are_malformed_are_refused);
 	tcase_add_test(t, words_of_mount_set_what_they_name);
 	tcase_add_test(t, no_list_of_words_overflows);
 	tcase_add_test(t, hard_links_are_found_by_device_and_inode);

@@ -19,9 +19,9 @@ TOP = os.path.realpath(H.SOURCE)
 CHEAP = ("--kdf-memory", "64M")
 
 
-COMMANDS = ["init", "mount", "umount", "status", "info", "key list", "key add",
-            "key remove", "key change", "key test", "ls", "cat", "stat", "put",
-            "get", "sync", "check", "gc", "rebuild"]
+COMMANDS = ["init", "mount", "umount", "status", "stats", "info", "key list",
+            "key add", "key remove", "key change", "key test", "ls", "cat",
+            "stat", "put", "get", "sync", "check", "gc", "rebuild"]
 
 
 def words(command):

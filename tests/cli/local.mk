@@ -6,6 +6,7 @@ CLI_TESTS = \
 	%D%/test_failures.py \
 	%D%/test_mount.py \
 	%D%/test_passphrase.py \
+	%D%/test_stats.py \
 	%D%/test_systemd.py \
 	%D%/test_transfer.py \
 	%D%/test_usage.py \
@@ -22,6 +23,9 @@ tests_cli_check_text_SOURCES = %D%/check_text.c \
 	src/cli/hardlinks.c \
 	src/cli/json.c \
 	src/cli/mount_options.c \
+	src/cli/stats_prometheus.c \
+	src/cli/stats_text.c \
+	src/fuse/request_stats.c \
 	src/cli/units.c
 tests_cli_check_text_LDADD = src/base/libbase.a $(UNIT_LIBS)
 endif

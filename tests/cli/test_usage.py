@@ -8,7 +8,7 @@ from cli_case import COMMANDS, main, options, page, words
 
 # The page that describes all options of a command.
 PAGES = {"init": "coffer-init.1", "mount": "coffer-mount.1",
-         "check": "coffer-check.1"}
+         "check": "coffer-check.1", "stats": "coffer-stats.1"}
 
 
 def flags(text):
@@ -118,7 +118,10 @@ def test_wrong_usage_ends_with_2_and_one_line(box):
              "permissions=daemon"),
             (("mount", "-o", "profile=fast,permissions=daemon", "v", "m"),
              "permissions=daemon"),
-            (("mount", "-o", "passfile=a,passcmd=b", "v", "m"), "give one")]:
+            (("mount", "-o", "passfile=a,passcmd=b", "v", "m"), "give one"),
+            (("stats",), "too few"),
+            (("stats", "--interval", "0", "m"), "a second to a day"),
+            (("stats", "--interval", "2d", "m"), "a second to a day")]:
         box.fails(2, *args, says=says)
 
 
