@@ -206,6 +206,17 @@ uint32_t access_mode_for(const struct access_caller *c, uint32_t gid,
 	return mode;
 }
 
+unsigned access_privileges_lost(const struct access_caller *c,
+				const struct vault_attr *attr)
+{
+	unsigned lost = VAULT_DROP_PRIVILEGES;
+
+	if ((attr->mode & (S_ISGID | S_IXGRP)) == S_ISGID && !is_root(c) &&
+	    !in_group(c, attr->gid))
+		lost |= VAULT_DROP_SGID;
+	return lost;
+}
+
 void access_new_owner(const struct access_caller *c,
 		      const struct vault_attr *dir, uint32_t mode,
 		      uint32_t *ret_gid, uint32_t *ret_mode)

@@ -85,6 +85,15 @@ int access_check_acl_change(const struct access_caller *c,
 uint32_t access_mode_for(const struct access_caller *c, uint32_t gid,
 			 uint32_t mode);
 
+/*
+ * What a change of contents or owner of `attr` takes away from it, of
+ * VAULT_DROP_PRIVILEGES and VAULT_DROP_SGID, where the kernel asks for that.
+ * Sgid goes where the group may execute, and with everybody who is neither of
+ * the group nor root (setattr_should_drop_sgid() in Linux 6.2's fs/attr.c).
+ */
+unsigned access_privileges_lost(const struct access_caller *c,
+				const struct vault_attr *attr);
+
 /* Group and mode of something new with `mode` (and type) in `dir`: a
  * set-group-ID directory hands its group down. */
 void access_new_owner(const struct access_caller *c,

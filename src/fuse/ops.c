@@ -159,15 +159,29 @@ int ops_check_open(struct session *s, const struct ops_caller *who,
 	return ops_check(s, who, ino, want);
 }
 
-int ops_truncate_at_open(struct session *s, uint64_t ino)
+int ops_lose_privileges(struct session *s, const struct ops_caller *who,
+			uint64_t ino, unsigned *mask)
+{
+	const struct access_caller c = ops_access_caller(who);
+	struct vault_attr attr;
+	int r = get_shown(s, ino, &attr);
+
+	if (r == 0)
+		*mask |= access_privileges_lost(&c, &attr);
+	return r;
+}
+
+int ops_truncate_at_open(struct session *s, const struct ops_caller *who,
+			 uint64_t ino)
 {
 	const struct vault_attr empty = { .size = 0 };
 	struct vault_attr after;
 	unsigned mask = VAULT_SET_SIZE;
+	int r = 0;
 
 	if (request_now.kill_privileges)
-		mask |= VAULT_DROP_PRIVILEGES;
-	return vault_setattr(s->vault, ino, mask, &empty, &after);
+		r = ops_lose_privileges(s, who, ino, &mask);
+	return r < 0 ? r : vault_setattr(s->vault, ino, mask, &empty, &after);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)

@@ -64,7 +64,12 @@ int ops_make_unnamed(struct session *s, const struct ops_caller *who,
 /* For open(2) with these flags. */
 int ops_check_open(struct session *s, const struct ops_caller *who,
 		   uint64_t ino, int flags) must_check;
-int ops_truncate_at_open(struct session *s, uint64_t ino) must_check;
+int ops_truncate_at_open(struct session *s, const struct ops_caller *who,
+			 uint64_t ino) must_check;
+
+/* Adds to *mask what a change of contents or owner by `who` takes away. */
+int ops_lose_privileges(struct session *s, const struct ops_caller *who,
+			uint64_t ino, unsigned *mask) must_check;
 
 /* The contents of a file change: for `safe`, whose close(2) makes durable. */
 static inline void ops_note_change(struct session *s, uint64_t ino)

@@ -150,7 +150,9 @@ static int change_attr(struct session *s, const struct ops_caller *who,
 	if (!change->mask)
 		return vault_getattr(s->vault, ino, ret_after);
 	if (request_now.kill_privileges)
-		change->mask |= VAULT_DROP_PRIVILEGES;
+		r = ops_lose_privileges(s, who, ino, &change->mask);
+	if (r < 0)
+		return r;
 	r = vault_setattr(s->vault, ino, change->mask, &change->new, &after);
 	if (r < 0)
 		return r;

@@ -30,15 +30,18 @@ static void tell_mode(struct session *s, uint64_t ino)
  */
 static int drop_privileges(struct session *s, fuse_req_t req, uint64_t ino)
 {
+	const struct ops_caller who = ops_caller_of(req);
 	struct vault_attr before, after;
+	unsigned mask = 0;
 	int r;
 
-	if (fuse_req_ctx(req)->uid == 0)
+	if (who.uid == 0)
 		return 0;
-	r = vault_getattr(s->vault, ino, &before);
+	r = ops_lose_privileges(s, &who, ino, &mask);
 	if (r == 0)
-		r = vault_setattr(s->vault, ino, VAULT_DROP_PRIVILEGES, &before,
-				  &after);
+		r = vault_getattr(s->vault, ino, &before);
+	if (r == 0)
+		r = vault_setattr(s->vault, ino, mask, &before, &after);
 	if (r == 0 && after.mode != before.mode)
 		tell_mode(s, ino);
 	return r;
@@ -57,7 +60,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (ino != PRIME_INO)
 		r = ops_check_open(s, &who, ino, fi->flags);
 	if (r == 0 && (fi->flags & O_TRUNC))
-		r = ops_truncate_at_open(s, ino);
+		r = ops_truncate_at_open(s, &who, ino);
 	if (r < 0) {
 		reply_status(req, r);
 		return;
@@ -123,8 +126,15 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 		return;
 	}
 	ops_note_change(s, ino);
-	if (r > 0)
+	if (r & VAULT_WROTE_DROPPED)
 		tell_mode(s, ino);
+	if (r & VAULT_WROTE_KEPT_SGID) {
+		r = drop_privileges(s, req, ino);
+		if (r < 0) {
+			reply_status(req, r);
+			return;
+		}
+	}
 	fuse_reply_write(req, size);
 }
 

@@ -152,7 +152,7 @@ static int open_existing(struct session *s, const struct ops_caller *who,
 		return -ESTALE;
 	r = ops_check_open(s, who, ret->ino, flags);
 	if (r == 0 && (flags & O_TRUNC)) {
-		r = ops_truncate_at_open(s, ret->ino);
+		r = ops_truncate_at_open(s, who, ret->ino);
 		if (r == 0)
 			r = vault_getattr(s->vault, ret->ino, ret);
 	}

@@ -351,7 +351,7 @@ static int tell_node(struct change *ch)
 		n->mtime_ns = n->ctime_ns = ch->now_ns;
 		node_dirty(n);
 		r = ch->drops_privileges ? privileges_drop(v, n) : 0;
-		ch->dropped_some = r > 0;
+		ch->wrote = max_of(r, 0);
 		node_put(n);
 	} else if (r == 0) {
 		r = -ENOENT;

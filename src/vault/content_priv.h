@@ -100,7 +100,7 @@ struct change {
 	bool is_first; /* since the last cut */
 	bool is_none;  /* set by the caller: nothing changed after all */
 	bool drops_privileges; /* set by the caller: privileges.h */
-	bool dropped_some;     /* at the end: there were some */
+	int wrote;	       /* at the end: enum vault_wrote */
 	int64_t now_ns;
 };
 int content_change_begin(struct vault *v, uint64_t ino, struct file *other,

@@ -47,8 +47,16 @@ enum vault_write_flag {
 	VAULT_WRITE_APPEND = 2,		 /* offset is ignored: at the end */
 };
 
+/* With VAULT_WRITE_DROP_PRIVILEGES. */
+enum vault_wrote {
+	VAULT_WROTE_DROPPED = 1, /* there were some */
+	/* Sgid is left, which only who is of the file's group may keep: for
+	 * others the caller drops it (VAULT_DROP_SGID). */
+	VAULT_WROTE_KEPT_SGID = 2,
+};
+
 /* Writes all of it or fails: -EFBIG, -ENOSPC, -EDQUOT, -EROFS, -EISDIR,
- * -EINVAL.  1 if privileges went, 0. */
+ * -EINVAL.  enum vault_wrote. */
 int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 		uint64_t offset, unsigned flags) must_check;
 

@@ -6,15 +6,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "vault/core.h"
+#include "vault/file.h"
 #include "vault/merge.h"
 #include "vault/oplog.h"
 
-uint32_t privileges_drop_mode(unsigned kind, uint32_t mode)
+uint32_t privileges_drop_mode(unsigned kind, uint32_t mode, bool is_stranger)
 {
 	if (kind == KIND_DIR)
 		return mode;
 	mode &= ~(uint32_t)S_ISUID;
-	if (mode & S_IXGRP)
+	if (mode & S_IXGRP || is_stranger)
 		mode &= ~(uint32_t)S_ISGID;
 	return mode;
 }
@@ -42,7 +43,7 @@ int privileges_drop_capability(struct vault *v, struct node *n)
 static int drop_mode(struct vault *v, struct node *n)
 {
 	struct op op = { .type = OP_ATTR, .inode = n->id };
-	uint32_t mode = privileges_drop_mode(n->kind, n->mode);
+	uint32_t mode = privileges_drop_mode(n->kind, n->mode, false);
 	int r;
 
 	if (mode == n->mode)
@@ -55,12 +56,13 @@ static int drop_mode(struct vault *v, struct node *n)
 
 int privileges_drop(struct vault *v, struct node *n)
 {
-	int r = oplog_make_room(&v->oplog), had = 0;
+	int r = oplog_make_room(&v->oplog), had = 0, kept;
 
 	if (r == 0)
 		had = r = drop_mode(v, n);
 	if (r >= 0)
 		r = privileges_drop_capability(v, n);
 	oplog_end_transaction(&v->oplog);
-	return r < 0 ? r : r || had;
+	kept = n->mode & S_ISGID ? VAULT_WROTE_KEPT_SGID : 0;
+	return r < 0 ? r : (r || had ? VAULT_WROTE_DROPPED : 0) | kept;
 }

@@ -55,6 +55,7 @@ enum vault_set {
 	VAULT_SET_CTIME = 64, /* else ctime becomes now */
 	VAULT_DROP_PRIVILEGES = 128, /* with SIZE or owner: suid, sgid (where
 					group may execute), capabilities */
+	VAULT_DROP_SGID = 512,	     /* with that: sgid in any case */
 	VAULT_KEEP_CTIME = 256,	     /* ... for reading, which sets atime */
 };
 

@@ -100,7 +100,8 @@ static void fill_op(const struct node *n, unsigned mask,
 	uint32_t mode = mask & VAULT_SET_MODE ? a->mode & 07777 : n->mode;
 
 	if (mask & VAULT_DROP_PRIVILEGES)
-		mode = privileges_drop_mode(n->kind, mode);
+		mode = privileges_drop_mode(n->kind, mode,
+					    mask & VAULT_DROP_SGID);
 	if (mask & VAULT_SET_MODE || mode != n->mode) {
 		o->mask |= ATTR_MODE;
 		o->mode = mode;

@@ -50,7 +50,7 @@ static int write_locked(struct vault *v, struct file *f, const void *from,
 	return 0;
 }
 
-/* *offset moves on.  1 if privileges went, 0. */
+/* *offset moves on.  enum vault_wrote. */
 static int write_some(struct vault *v, uint64_t ino, const void *from,
 		      size_t len, uint64_t *offset, unsigned flags)
 	LOCK_ATTR_(no_thread_safety_analysis)
@@ -75,14 +75,14 @@ static int write_some(struct vault *v, uint64_t ino, const void *from,
 	if (is_stream)
 		flush_queue_stream(c, ino);
 	*offset += len;
-	return r < 0 ? r : ch.dropped_some;
+	return r < 0 ? r : ch.wrote;
 }
 
 int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 		uint64_t offset, unsigned flags)
 {
 	const uint8_t *bytes = from;
-	int r = 0, dropped = 0;
+	int r = 0, wrote = 0;
 
 	if (atomic_load(&v->is_read_only))
 		return ERR_READ_ONLY;
@@ -95,14 +95,14 @@ int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 		r = commit_relieve(v);
 		if (r == 0)
 			r = write_some(v, ino, bytes, n, &offset, flags);
-		dropped |= r > 0;
+		wrote |= max_of(r, 0);
 		if (r >= 0)
 			count(&v->counters, COUNT_WRITTEN_BYTES, n);
 		/* Appending goes on at the end there is then. */
 		bytes += n;
 		len -= n;
 	}
-	return r < 0 ? r : dropped;
+	return r < 0 ? r : wrote;
 }
 
 /* ---------------------------------------------------------------- sizes */

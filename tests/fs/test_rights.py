@@ -302,12 +302,17 @@ def test_writing_takes_set_id_bits_away(_base):
     def body(top):
         make(top + "/source", 0o644)
         for name, change in changes(top).items():
-            for mode, after in ((0o6777, 0o777), (0o2767, 0o2767),
-                                (0o4766, 0o766), (0o6666, 0o2666)):
+            # Where the group may not execute, only who is of the group may
+            # keep set-group-ID (xfstests' generic/683, Linux 6.2).
+            for mode, groups, after in (
+                    (0o6777, (), 0o777), (0o4766, (), 0o766),
+                    (0o2767, (), 0o767), (0o6666, (), 0o666),
+                    (0o2766, (CLUB, STAFF), 0o2766),
+                    (0o6776, (STAFF,), 0o776)):
                 p = make("%s/%s%o" % (top, name, mode), mode)
                 # In the kernel's cache as well, and open.
                 fd = os.open(p, os.O_RDONLY)
-                as_user(BOB, change, p)
+                as_user(BOB, change, p, groups=groups)
                 # Of the mode alone the kernel knows by itself; it is what
                 # execve(2) goes by.
                 shown = H.run(["stat", "-c", "%a", p]).stdout
@@ -335,6 +340,10 @@ def test_a_new_owner_takes_set_id_bits_away(_base):
             p = make("%s/%o" % (top, mode), mode, ANN, ANN)
             as_user(ANN, os.chown, p, -1, CLUB, groups=(CLUB,))
             assert P.mode(p) == after, oct(P.mode(p))
+            # It is the group there was that counts.
+            p = make("%s/%o-stranger" % (top, mode), mode, ANN, STAFF)
+            as_user(ANN, os.chown, p, -1, CLUB, groups=(CLUB,))
+            assert P.mode(p) == after & 0o777, oct(P.mode(p))
             p = make("%s/%o-root" % (top, mode), mode)
             os.chown(p, BOB, BOB)
             assert P.mode(p) == after, oct(P.mode(p))

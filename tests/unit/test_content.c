@@ -80,6 +80,7 @@ END_TEST
 START_TEST(a_write_takes_privileges_away_when_asked)
 {
 	const struct vault_attr set = { .mode = 06755 };
+	const struct vault_attr shared = { .mode = 06644 };
 	struct vault_attr attr;
 	uint64_t ino = new_file("f");
 
@@ -92,7 +93,7 @@ START_TEST(a_write_takes_privileges_away_when_asked)
 	ck_assert_uint_eq(attr.mode & 07777, 06755);
 	ck_assert_int_eq(vault_write(cf.v, ino, "a", 1, 0,
 				     VAULT_WRITE_DROP_PRIVILEGES),
-			 1);
+			 VAULT_WROTE_DROPPED);
 	ck_assert_int_eq(vault_write(cf.v, ino, "a", 1, 0,
 				     VAULT_WRITE_DROP_PRIVILEGES),
 			 0);
@@ -101,6 +102,15 @@ START_TEST(a_write_takes_privileges_away_when_asked)
 	ck_assert_int_eq(vault_getxattr(cf.v, ino, "security.capability", NULL,
 					0),
 			 -ENODATA);
+	/* Whether it may keep this one the caller knows. */
+	ck_assert_int_eq(vault_setattr(cf.v, ino, VAULT_SET_MODE, &shared,
+				       &attr),
+			 0);
+	ck_assert_int_eq(vault_write(cf.v, ino, "a", 1, 0,
+				     VAULT_WRITE_DROP_PRIVILEGES),
+			 VAULT_WROTE_DROPPED | VAULT_WROTE_KEPT_SGID);
+	ck_assert_int_eq(vault_getattr(cf.v, ino, &attr), 0);
+	ck_assert_uint_eq(attr.mode & 07777, 02644);
 }
 END_TEST
 

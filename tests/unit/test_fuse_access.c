@@ -288,6 +288,31 @@ START_TEST(test_access_set_group_id_directories_hand_down_their_group)
 }
 END_TEST
 
+START_TEST(test_access_set_group_id_stays_with_who_is_of_the_group)
+{
+	const unsigned some = VAULT_DROP_PRIVILEGES;
+	const unsigned all = VAULT_DROP_PRIVILEGES | VAULT_DROP_SGID;
+	const struct vault_attr plain = attr(S_IFREG | 02644);
+	const struct vault_attr executable = attr(S_IFREG | 06755);
+	struct access_caller c = caller(OTHER, STRANGE);
+
+	ck_assert_uint_eq(access_privileges_lost(&c, &plain), all);
+	c = caller(OWNER, STRANGE);
+	ck_assert_uint_eq(access_privileges_lost(&c, &plain), all);
+	c = caller(ROOT, STRANGE);
+	ck_assert_uint_eq(access_privileges_lost(&c, &plain), some);
+	c = caller(OTHER, GROUP);
+	ck_assert_uint_eq(access_privileges_lost(&c, &plain), some);
+	n_group_questions = 0;
+	c = caller(OTHER, STRANGE);
+	ck_assert_uint_eq(access_privileges_lost(&c, &executable), some);
+	ck_assert_uint_eq(n_group_questions, 0);
+	extra_group = GROUP;
+	ck_assert_uint_eq(access_privileges_lost(&c, &plain), some);
+	ck_assert_uint_eq(n_group_questions, 1);
+}
+END_TEST
+
 START_TEST(test_access_times_of_access_are_due_once_a_day)
 {
 	const int64_t day = INT64_C(86400000000000), now = 100 * day;
@@ -341,6 +366,8 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_access_set_group_id_directories_hand_down_their_group,
 		0, N(makings));
+	tcase_add_test(
+		tc, test_access_set_group_id_stays_with_who_is_of_the_group);
 	tcase_add_test(tc, test_access_times_of_access_are_due_once_a_day);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);

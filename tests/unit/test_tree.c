@@ -724,6 +724,15 @@ START_TEST(test_attributes_change_as_asked_and_no_others)
 	ck_assert_int_eq(vault_setattr(v, f, VAULT_DROP_PRIVILEGES, &a, &got),
 			 0);
 	ck_assert_uint_eq(got.mode, S_IFREG | 0755);
+	/* Set-group-ID where the group may not execute goes on request. */
+	a.mode = 06744;
+	ck_assert_int_eq(vault_setattr(v, f, VAULT_SET_MODE, &a, &got), 0);
+	ck_assert_int_eq(vault_setattr(v, f, VAULT_DROP_PRIVILEGES, &a, &got),
+			 0);
+	ck_assert_uint_eq(got.mode, S_IFREG | 02744);
+	ck_assert_int_eq(vault_setattr(v, f, VAULT_DROP_PRIVILEGES |
+				       VAULT_DROP_SGID, &a, &got), 0);
+	ck_assert_uint_eq(got.mode, S_IFREG | 0744);
 	ck_assert_int_eq(vault_setattr(v, 4711, VAULT_SET_UID, &a, &got),
 			 -ENOENT);
 }
