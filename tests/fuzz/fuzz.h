@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -59,6 +60,17 @@ static inline uint64_t fuzz_number(const uint8_t **data, size_t *size, size_t n)
 	*data += take;
 	*size -= take;
 	return le64_get(bytes);
+}
+
+/* One of several decoders, by the input's first byte. */
+typedef void fuzz_fn(const uint8_t *data, size_t size);
+
+static inline void fuzz_choose(fuzz_fn *const *fns, size_t n,
+			       const uint8_t *data, size_t size)
+{
+	fuzz_fn *const fn = fns[fuzz_number(&data, &size, 1) % n];
+
+	fn(data, size);
 }
 
 #endif

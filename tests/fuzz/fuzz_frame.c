@@ -135,21 +135,10 @@ static void fuzz_writer(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	switch (fuzz_number(&data, &size, 1) % 5) {
-	case 0:
-		fuzz_header(data, size);
-		break;
-	case 1:
-		fuzz_marks(data, size);
-		break;
-	case 2:
-		fuzz_cut(data, size);
-		break;
-	case 3:
-		fuzz_sealed(data, size);
-		break;
-	default:
-		fuzz_writer(data, size);
-	}
+	static fuzz_fn *const decoders[] = {
+		fuzz_header, fuzz_marks, fuzz_cut, fuzz_sealed, fuzz_writer,
+	};
+
+	fuzz_choose(decoders, array_len(decoders), data, size);
 	return 0;
 }

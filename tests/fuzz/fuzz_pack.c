@@ -106,21 +106,10 @@ static void fuzz_announced(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	switch (fuzz_number(&data, &size, 1) % 5) {
-	case 0:
-		fuzz_header(data, size);
-		break;
-	case 1:
-		fuzz_entries(data, size);
-		break;
-	case 2:
-		fuzz_footer(data, size);
-		break;
-	case 3:
-		fuzz_trailer(data, size);
-		break;
-	default:
-		fuzz_announced(data, size);
-	}
+	static fuzz_fn *const decoders[] = {
+		fuzz_header, fuzz_entries, fuzz_footer, fuzz_trailer, fuzz_announced,
+	};
+
+	fuzz_choose(decoders, array_len(decoders), data, size);
 	return 0;
 }
