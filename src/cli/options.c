@@ -319,7 +319,9 @@ static int parse_options(struct cli *cli, int argc, char **argv, bool *ret_help)
 
 	each_option(cli->command, add_to_tables, &t);
 	opterr = 0;
-	optind = 1;
+	/* Begins anew: 1 would go on in the middle of a word of short options
+	 * that was left there (getopt(3), Notes). */
+	optind = 0;
 	while (r == EXIT_DONE) {
 		optopt = 0;
 		c = getopt_long(argc, argv, t.shorts, t.longs, NULL);

@@ -444,6 +444,133 @@ static void seed_frames(void)
 	write_seed("frame", "writer", &writer);
 }
 
+#define NO_BYTE (-1)
+
+/* One or two bytes that choose, then a text. */
+static void write_text(const char *target, const char *name, int choice,
+		       int second, const char *text)
+{
+	auto_buf struct buf b = BUF_INIT(FUZZ_BUF_MAX);
+
+	if (choice != NO_BYTE)
+		buf_put_u8(&b, (uint8_t)choice);
+	if (second != NO_BYTE)
+		buf_put_u8(&b, (uint8_t)second);
+	buf_put(&b, text, strlen(text));
+	write_seed(target, name, &b);
+}
+
+static void seed_command_lines(void)
+{
+	write_text("cli", "init", 0, 0,
+		   "--kdf-memory\n64M\n--passfile\nfile\n/vault");
+	write_text("cli", "mount", 0, 1, "-f\n-o\nro,mlock\n/vault\n/mnt");
+	write_text("cli", "key-add", 0, 6,
+		   "--new-passfile=f\n--label=me\n--pass-fd\n3\n/vault");
+	write_text("cli", "ls", 0, 10, "-q\n--json\n--\n/vault\n-name");
+	/* What is left of the word must not be met by the next one. */
+	write_text("cli", "refused", 0, 10, "-qZqqqq\n/vault");
+	write_text("cli", "words", 1, NO_BYTE,
+		   "ro,profile=safe,idle=30m,cache=32M,umask=077,uid=1,"
+		   "fsname=a\\,b,allow_other,max_read=4096,x-y,_netdev");
+	write_text("cli", "size", 2, 0x40, "32MiB");
+	write_text("cli", "duration", 2, 1, "90s");
+}
+
+static void seed_control(void)
+{
+	write_text("control", "status", 0, NO_BYTE, "status\n");
+	write_text("control", "sync", 0, NO_BYTE, "sync\n");
+	write_text("control", "gc", 0, NO_BYTE, "gc dry\n");
+	write_text("control", "wait", 0, NO_BYTE, "wait\n");
+	write_text("control", "stats", 0, NO_BYTE, "stats\n");
+	write_text("control", "numbers", 1, NO_BYTE,
+		   "now_ns 5\ncache_hits 7\nrequest READ 900 0:1,12:3,40:9\n"
+		   "done 0 \n");
+	write_text("control", "answer", 1, NO_BYTE,
+		   "pid 7\nsince_ms 9\nvault /a%20b\nmountpoint /mnt\n"
+		   "profile balanced\nuuid 000102030405060708090a0b0c0d0e0f\n"
+		   "writer 0000000000000007\ndevice_name me\npacks 3\n"
+		   "device 0000000000000007 5 99 10 my name\n"
+		   "gc_packs 3\ndone 0 \n");
+	write_text("control", "ended", 2, NO_BYTE, "done 12 damaged%0a\n");
+	write_text("control", "collected", 3, NO_BYTE,
+		   "gc_dead_packs 1\ngc_several_devices 1\ndone 0 \n");
+}
+
+/* The words of tests/unit/test_recovery.c. */
+static void seed_recovery(void)
+{
+	write_text("recovery", "words", NO_BYTE, NO_BYTE,
+		   "abandon area bird canyon code debate drum excite foam grab "
+		   "identify knock mandate myself outside potato reduce "
+		   "satisfy skin still three unable tank worth\n");
+	write_text("recovery", "prefixes", NO_BYTE, NO_BYTE,
+		   "aban-Area-bird-cany-code-deba-drum-exci-FOAM-grab\n"
+		   "iden-knoc-mand-myse-outs-pota-redu-sati-skin-stil-thre-"
+		   "unab-tank-wort");
+}
+
+static void write_script(const char *target, const char *name,
+			 const uint8_t *bytes, size_t n)
+{
+	auto_buf struct buf b = BUF_INIT(FUZZ_BUF_MAX);
+
+	buf_put(&b, bytes, n);
+	write_seed(target, name, &b);
+}
+#define WRITE_SCRIPT(target, name, ...)                                        \
+	write_script(target, name, (const uint8_t[]){ __VA_ARGS__ },           \
+		     sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+/* As the target reads them: fuzz_journal.c. */
+static void seed_journals(void)
+{
+	WRITE_SCRIPT("journal", "frames", 0, 0, 2, 0, 7, 7, 0, 1, 3, 0, 1, 2, 3,
+		     0, 2, 48, 0);
+	WRITE_SCRIPT("journal", "files", 0, 0, 1, 0, 9, 0, 1, 1, 0, 5, 7, 0, 0,
+		     0, 4, 0, 1, 2, 3, 4, 0, 1, 0, 16);
+	WRITE_SCRIPT("journal", "torn", 0, 0, 0, 2, 0, 1, 0, 3, 14, 0, 17, 0,
+		     9, 4);
+	WRITE_SCRIPT("journal", "eras", 6, 0, 0, 0, 7, 0x80, 0, 0, 0, 0, 0, 1,
+		     8, 0, 8, 3, 0, 1, 2, 3);
+	WRITE_SCRIPT("journal", "former-use", 0, 0, 0, 0, 0, 5, 0, 0, 11, 0, 9,
+		     0, 0, 12, 66, 0, 0);
+}
+
+/* fuzz_index.c, fuzz_local.c. */
+static void seed_local(void)
+{
+	WRITE_SCRIPT("index", "flip", 0, 4, 3, 100, 0);
+	WRITE_SCRIPT("index", "older-page", 0, 2, 2, 0, 0, 2, 5, 0, 0);
+	WRITE_SCRIPT("index", "other-contents", 1, 0x27, 1, 8, 0, 5, 0, 1, 2,
+		     3);
+	WRITE_SCRIPT("index", "exchanged", 1, 1, 1, 4, 0);
+	WRITE_SCRIPT("local", "stage-flip", 1, 0, 4, 100, 0, 1, 2, 3, 4);
+	WRITE_SCRIPT("local", "stage-cut", 1, 1, 0xe0, 0, 60);
+	WRITE_SCRIPT("local", "names", 2, '0', '0', '0', '0', '0', '0', '0',
+		     '0', '0', '0', '0', '0', '0', '0', '0', '1', 0, 3, 0, 'a',
+		     'b', 'c', 'x', 0, 1, 0, 'y');
+	write_text("local", "slot", 0, 0, "000102030405060708090a0b0c0d0e0f");
+}
+
+/* fuzz_vault.c. */
+static void seed_vaults(void)
+{
+	/* A folder, a file in it, written, confirmed, crashed. */
+	WRITE_SCRIPT("vault", "fsync", 0, 1, 0xff, 1, 6, 0xff, 11, 0, 0, 0, 0,
+		     0, 0xff, 1, 19, 0, 1, 2, 0xff, 27);
+	WRITE_SCRIPT("vault", "rename", 1, 0, 0xa4, 14, 0, 0, 0, 0, 9, 0, 3, 1,
+		     1, 0xa4, 6, 0, 1, 0, 20, 6, 1, 3, 3, 26);
+	WRITE_SCRIPT("vault", "dies", 1, 0, 0xff, 12, 0, 0, 4, 0, 0, 0x90, 5,
+		     25, 9, 21, 18, 0, 0, 0, 0, 0xff, 0xff);
+	WRITE_SCRIPT("vault", "damaged", 1, 0, 0xff, 13, 0, 0, 0, 0, 0, 0xa0, 6,
+		     30, 0, 1, 4, 5, 100, 0, 0, 31, 2, 1, 0, 0);
+	WRITE_SCRIPT("vault", "shared", 1, 0, 0xff, 11, 0, 0, 0, 0, 0, 0x90, 4,
+		     1, 1, 0xff, 17, 0, 1, 0, 0, 0, 0, 0x90, 0, 0, 0, 16, 0, 4,
+		     9, 0, 0, 9, 0, 29, 24, 1, 28);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -460,5 +587,11 @@ int main(int argc, char **argv)
 	seed_ops();
 	seed_segments();
 	seed_frames();
+	seed_command_lines();
+	seed_control();
+	seed_recovery();
+	seed_journals();
+	seed_local();
+	seed_vaults();
 	return EXIT_SUCCESS;
 }
