@@ -3,7 +3,11 @@ bin_PROGRAMS += src/cli/coffer
 src_cli_coffer_SOURCES = %D%/main.c $(CLI_FILES)
 # All but main: what tests link too.
 CLI_FILES = \
+	%D%/bench.h \
+	%D%/bench_primitives.c \
+	%D%/bench_vault.c \
 	%D%/cli.h \
+	%D%/cmd_bench.c \
 	%D%/cmd_cat.c \
 	%D%/cmd_check.c \
 	%D%/cmd_gc.c \

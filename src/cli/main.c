@@ -14,6 +14,7 @@ static const struct cli_command *const commands[] = {
 	&cmd_key_remove, &cmd_key_change, &cmd_key_test, &cmd_ls,
 	&cmd_cat,	 &cmd_stat,	  &cmd_put,	 &cmd_get,
 	&cmd_sync,	 &cmd_check,	  &cmd_gc,	 &cmd_rebuild,
+	&cmd_bench,
 };
 
 #define NAME_COLUMNS 12

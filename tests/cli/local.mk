@@ -1,5 +1,6 @@
 # The command line, as it is typed.
 CLI_TESTS = \
+	%D%/test_bench.py \
 	%D%/test_as_root.py \
 	%D%/test_as_user.py \
 	%D%/test_completion.py \

@@ -407,6 +407,38 @@ def test_sync_publishes_a_mounted_vault(box):
     box.run("umount", "mnt")
 
 
+def test_profiles_are_what_they_name(box):
+    """What was agreed with the kernel, as status tells it; and a small write
+    reaches the daemon at once, or late."""
+    box.vault()
+    want = {
+        "safe": ("names and attributes kept 1 s", "FLUSH answered",
+                 "writeback cache no"),
+        "balanced": ("names and attributes kept 3600 s", "FLUSH skipped",
+                     "writeback cache no"),
+        "fast": ("names and attributes kept 3600 s", "FLUSH skipped",
+                 "writeback cache yes"),
+    }
+    for profile, words in want.items():
+        box.mount("vault", "mnt", "-o", "profile=" + profile)
+        (j,) = status(box)
+        assert j["profile"] == profile
+        for word in words:
+            assert word in j["features"], (profile, word, j["features"])
+        with open(box.path("mnt/file"), "wb", buffering=0) as f:
+            for _ in range(100):
+                f.write(b"x" * 40)
+            asked = {r["op"]: r["count"] for r in json.loads(
+                box.run("stats", "--json", "mnt").out)["requests"]}
+            assert (asked.get("WRITE", 0) < 100) == (profile == "fast"), \
+                (profile, asked)
+        assert os.path.getsize(box.path("mnt/file")) == 4000
+        # close(2) has made it durable, which needs a cut.
+        cuts = json.loads(box.run("stats", "--json", "mnt").out)["cuts"]
+        assert profile != "safe" or cuts > 0
+        box.run("umount", "mnt")
+
+
 def test_status_by_either_name(box):
     box.vault()
     box.mount()
