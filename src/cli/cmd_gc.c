@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/json.h"
@@ -21,6 +22,35 @@ static int option(int key, const char *value)
 	return EXIT_DONE;
 }
 
+/* Who must say first that it knows what was deleted. */
+static void print_waits(const struct vault_gc_result *g)
+{
+	char waiting[UNITS_SIZE_BYTES], when[UNITS_TIME_BYTES];
+
+	if (!g->waiting_bytes)
+		return;
+	printf("%s may be needed by a device that does not know yet what was "
+	       "deleted:\n",
+	       units_format_size(g->waiting_bytes, waiting));
+	for (unsigned i = 0; i < g->n_waits && i < VAULT_GC_WAITS_MAX; i++) {
+		const struct vault_gc_wait *w = &g->waits[i];
+
+		printf("  waits for %s (%016" PRIx64 "), ",
+		       w->name[0] ? w->name : "a device without a name",
+		       w->writer);
+		if (w->seen_ms)
+			printf("last heard of %s\n",
+			       units_format_time((int64_t)w->seen_ms * NS_PER_MS,
+						 0, when));
+		else
+			puts("not heard of yet");
+	}
+	if (g->n_waits > VAULT_GC_WAITS_MAX)
+		printf("  and for %u more\n", g->n_waits - VAULT_GC_WAITS_MAX);
+	if (g->n_waits == 0)
+		puts("  nobody is waited for: it goes with a later run");
+}
+
 static void print_result(const struct vault_gc_result *g)
 {
 	char live[UNITS_SIZE_BYTES], dead[UNITS_SIZE_BYTES],
@@ -30,13 +60,24 @@ static void print_result(const struct vault_gc_result *g)
 	       " packs hold nothing in use\n",
 	       g->n_packs, units_format_size(g->live_bytes, live),
 	       units_format_size(g->dead_bytes, dead), g->n_dead_packs);
-	if (g->several_devices)
-		puts("several devices write to this vault: nothing is removed");
-	else if (dry_run)
+	print_waits(g);
+	if (dry_run)
 		puts("nothing was removed (--dry-run)");
 	else
 		printf("removed %" PRIu64 " packs, %s\n", g->n_removed,
 		       units_format_size(g->removed_bytes, removed));
+}
+
+static void put_wait(struct json *j, const struct vault_gc_wait *w)
+{
+	char writer[17];
+
+	snprintf(writer, sizeof(writer), "%016" PRIx64, w->writer);
+	json_object(j, NULL);
+	json_text(j, "device", writer);
+	json_text(j, "name", w->name);
+	json_u64(j, "seen_ms", w->seen_ms);
+	json_end_object(j);
 }
 
 static void put_result(const char *path, const struct vault_gc_result *g)
@@ -53,6 +94,11 @@ static void put_result(const char *path, const struct vault_gc_result *g)
 	json_u64(&j, "live_bytes", g->live_bytes);
 	json_u64(&j, "dead_bytes", g->dead_bytes);
 	json_u64(&j, "removed_bytes", g->removed_bytes);
+	json_u64(&j, "waiting_bytes", g->waiting_bytes);
+	json_array(&j, "waits_for");
+	for (unsigned i = 0; i < g->n_waits && i < VAULT_GC_WAITS_MAX; i++)
+		put_wait(&j, &g->waits[i]);
+	json_end_array(&j);
 	json_end_object(&j);
 	putchar('\n');
 }

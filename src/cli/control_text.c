@@ -192,8 +192,22 @@ static const struct {
 	{ "gc_dead_bytes", offsetof(struct vault_gc_result, dead_bytes) },
 	{ "gc_removed_bytes",
 	  offsetof(struct vault_gc_result, removed_bytes) },
+	{ "gc_waiting_bytes",
+	  offsetof(struct vault_gc_result, waiting_bytes) },
 };
 #define GC_SEVERAL_KEY "gc_several_devices"
+#define GC_WAIT_KEY "gc_wait"
+
+static void put_wait(struct buf *b, const struct vault_gc_wait *w)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), GC_WAIT_KEY " %016" PRIx64 " %" PRIu64 " ",
+		 w->writer, w->seen_ms);
+	put_string(b, text);
+	put_escaped(b, w->name);
+	buf_put_u8(b, '\n');
+}
 
 void control_put_gc(struct buf *b, const struct vault_gc_result *g)
 {
@@ -204,6 +218,8 @@ void control_put_gc(struct buf *b, const struct vault_gc_result *g)
 		control_put_u64(b, gc_fields[i].key, n);
 	}
 	control_put_u64(b, GC_SEVERAL_KEY, g->several_devices);
+	for (unsigned i = 0; i < g->n_waits && i < VAULT_GC_WAITS_MAX; i++)
+		put_wait(b, &g->waits[i]);
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -287,6 +303,21 @@ static int take_device(const char *value, struct control_status *to)
 	return 0;
 }
 
+/* What is beyond the limit is left out, as in struct vault_gc_result. */
+static int take_wait(const char *value, struct vault_gc_result *to)
+{
+	struct vault_gc_wait w = { 0 };
+	int at = 0;
+
+	if (take_writer(value, &w.writer) < 0 ||
+	    sscanf(value + 16, " %" SCNu64 " %n", &w.seen_ms, &at) < 1 || !at)
+		return ERR_MALFORMED;
+	snprintf(w.name, sizeof(w.name), "%s", value + 16 + at);
+	if (to->n_waits < VAULT_GC_WAITS_MAX)
+		to->waits[to->n_waits++] = w;
+	return 0;
+}
+
 /* Keys with a text.  1: it was one of them. */
 static int take_text(const char *key, const char *value,
 		     struct control_status *to)
@@ -322,6 +353,8 @@ static int take_text(const char *key, const char *value,
 			 "%s", value);
 	} else if (strcmp(key, "device") == 0) {
 		r = take_device(value, to);
+	} else if (strcmp(key, GC_WAIT_KEY) == 0) {
+		r = take_wait(value, &to->gc);
 	} else {
 		return 0;
 	}

@@ -14,6 +14,7 @@ static int chunk_from_row(const struct query *q, struct index_chunk *ret)
 		.chunk = query_u64(q, 0),
 		.refs = query_u64(q, 2),
 		.pack = query_u64(q, 3),
+		.stamp = query_u64(q, 9),
 		.entry = {
 			.offset = query_u32(q, 4),
 			.stored_bytes = query_u32(q, 6),
@@ -107,6 +108,7 @@ static int chunk_add(struct index *ix, struct index_chunk *c)
 	query_bind_num(&q, chunk);
 	query_bind_blob(&q, c->id.b, sizeof(c->id.b));
 	bind_place(&q, c);
+	query_bind_num(&q, ix->stamp);
 	err = query_run(&q);
 	if (err < 0)
 		return err;
@@ -162,6 +164,11 @@ int index_chunk_place(struct index *ix, struct index_chunk *c)
 	return r > 0 ? chunk_move(ix, &old, c) : chunk_add(ix, c);
 }
 
+void index_chunk_set_stamp(struct index *ix, uint64_t stamp)
+{
+	ix->stamp = stamp;
+}
+
 int index_chunk_ref(struct index *ix, uint64_t chunk, int delta)
 {
 	auto_query struct query q = QUERY_INIT;
@@ -180,6 +187,7 @@ int index_chunk_ref(struct index *ix, uint64_t chunk, int delta)
 	query_begin(&q, ix, STMT_CHUNK_SET_REFS);
 	query_bind_num(&q, chunk);
 	query_bind_num(&q, refs);
+	query_bind_num(&q, ix->stamp);
 	r = query_run(&q);
 	if (r < 0 || (refs > 0) == (c.refs > 0))
 		return r;

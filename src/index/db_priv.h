@@ -27,7 +27,7 @@
 /* Of PRAGMA application_id ("cfix") and user_version: raised with every change
  * of what the index holds (tests/lint/index_layout.py). */
 #define DB_APPLICATION_ID 0x63666978
-#define DB_SCHEMA_VERSION 5
+#define DB_SCHEMA_VERSION 6
 
 enum stmt_id {
 	STMT_BEGIN,
@@ -95,6 +95,7 @@ struct index {
 	bool may_spill;
 	size_t cache_bytes;
 	uint64_t next_chunk;	     /* 0: not known yet */
+	uint64_t stamp;		     /* index_chunk_set_stamp */
 	struct pack_delta deltas[PACK_DELTAS];
 	bool is_used_known;
 	uint64_t used_bytes; /* index_used_bytes, once known */

@@ -17,6 +17,7 @@ struct index_chunk {
 	uint64_t refs; /* extents that name it: a hint for collecting */
 	uint64_t pack; /* number of its pack or stage file; 0: nowhere */
 	struct pack_entry entry;
+	uint64_t stamp; /* of the last change of refs, or of its adding */
 };
 
 int index_chunk_find(struct index *ix, const struct content_id *id,
@@ -29,6 +30,9 @@ int index_chunk_get(struct index *ix, uint64_t chunk, struct index_chunk *ret)
  * c->chunk.
  */
 int index_chunk_place(struct index *ix, struct index_chunk *c) must_check;
+/* What the stamp of chunks is that are added, or whose refs change, from now on;
+ * not kept over a closing. */
+void index_chunk_set_stamp(struct index *ix, uint64_t stamp);
 /* Adds to refs, never below 0; of an unknown chunk does nothing. */
 int index_chunk_ref(struct index *ix, uint64_t chunk, int delta) must_check;
 int index_chunk_delete(struct index *ix, uint64_t chunk) must_check;

@@ -31,7 +31,7 @@ static const char schema[] =
 	" refs INTEGER NOT NULL, pack INTEGER NOT NULL,"
 	" offset INTEGER NOT NULL, r16 BLOB NOT NULL,"
 	" stored_bytes INTEGER NOT NULL, plain_bytes INTEGER NOT NULL,"
-	" codec INTEGER NOT NULL);"
+	" codec INTEGER NOT NULL, stamp INTEGER NOT NULL);"
 	"CREATE INDEX chunk_id ON chunk(substr(id, 1, 8));"
 	"CREATE INDEX chunk_pack ON chunk(pack, offset);"
 	"CREATE TABLE pack("
@@ -54,7 +54,8 @@ static const char schema[] =
 
 #define EXTENT_COLUMNS "offset, length, chunk, chunk_offset, bytes"
 #define CHUNK_COLUMNS                                                          \
-	"chunk, id, refs, pack, offset, r16, stored_bytes, plain_bytes, codec"
+	"chunk, id, refs, pack, offset, r16, stored_bytes, plain_bytes, codec,"\
+	" stamp"
 #define PACK_COLUMNS                                                           \
 	"pack, is_stage, stage_file, writer, name, size, epoch, key_id, type," \
 	" n_entries, live_bytes, total_bytes, flags"
@@ -102,11 +103,12 @@ static const char *const texts[STMT_N_] = {
 			   " WHERE chunk = ?",
 	[STMT_CHUNK_LAST] = "SELECT max(chunk) FROM chunk",
 	[STMT_CHUNK_ADD] = "INSERT INTO chunk(" CHUNK_COLUMNS ")"
-			   " VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?)",
+			   " VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
 	[STMT_CHUNK_MOVE] = "UPDATE chunk SET pack = ?2, offset = ?3, r16 = ?4,"
 			    " stored_bytes = ?5, plain_bytes = ?6, codec = ?7"
 			    " WHERE chunk = ?1",
-	[STMT_CHUNK_SET_REFS] = "UPDATE chunk SET refs = ?2 WHERE chunk = ?1",
+	[STMT_CHUNK_SET_REFS] = "UPDATE chunk SET refs = ?2, stamp = ?3"
+				" WHERE chunk = ?1",
 	[STMT_CHUNK_DELETE] = "DELETE FROM chunk WHERE chunk = ?",
 	[STMT_CHUNK_EACH_OF_PACK] = "SELECT " CHUNK_COLUMNS " FROM chunk"
 				    " WHERE pack = ? ORDER BY offset",

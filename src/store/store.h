@@ -93,6 +93,13 @@ int store_verify_pack(struct store *s, uint64_t writer,
 		      const struct segment_pack *announced, bool read_data,
 		      store_bad_fn *bad, void *arg) must_check;
 
+/* The entries of a pack, from its trailer, as encoded there: into fresh memory
+ * (mem_free).  ERR_MISSING, ERR_TRUNCATED, ERR_DAMAGED, ERR_BAD_SEAL,
+ * ERR_NEW_EPOCH ... */
+int store_pack_entries(struct store *s, uint64_t writer,
+		       const uint8_t pack[static PACK_NAME_BYTES],
+		       uint8_t **ret, uint32_t *ret_n) must_check;
+
 /* Each file below w/<writer>/d: a pack (`is_pack`), or something foreign.
  * `path` is relative to the vault.  Non-zero from fn ends it. */
 typedef int store_list_fn(void *arg, bool is_pack,

@@ -283,3 +283,28 @@ int store_verify_pack(struct store *s, uint64_t writer,
 	store_close_quietly(s->opts.env, &c.fd);
 	return r;
 }
+
+int store_pack_entries(struct store *s, uint64_t writer,
+		       const uint8_t pack[static PACK_NAME_BYTES],
+		       uint8_t **ret, uint32_t *ret_n)
+{
+	struct checked_pack p = { .trailer = NULL };
+	struct pack_check c = { .writer = writer };
+	int r;
+
+	c.fd = store_open_pack(s, writer, pack, PACK_MIN_BYTES, PACK_MAX_BYTES,
+			       &c.bytes);
+	if (c.fd < 0)
+		return c.fd;
+	r = check_header(s, &c, &p);
+	if (r == 0)
+		r = check_end(s, &c, &p);
+	store_close_quietly(s->opts.env, &c.fd);
+	if (r < 0) {
+		mem_free(p.trailer);
+		return r;
+	}
+	*ret = p.trailer;
+	*ret_n = p.n_entries;
+	return 0;
+}

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "vault/apply.h"
+#include "vault/garbage.h"
 #include "vault/packs.h"
 #include "vault/past_log.h"
 #include "vault/touched.h"
@@ -114,6 +115,8 @@ int segment_begin(struct commit *c, const struct log_segment *s)
 		segment_pack_read(&at, &p);
 		r = packs_announce(v, s->header.writer, &p,
 				   is_own ? PACK_FLAG_WHOLE : 0);
+		if (r == 0 && is_own)
+			r = garbage_note_announced(v, s->header.seq, p.name);
 	}
 	if (r == 0 && is_own)
 		r = seal_note_required(v, s->header.seq, &s->body);

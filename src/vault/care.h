@@ -40,13 +40,26 @@ struct vault_check_result {
 int vault_check(struct vault *v, const struct vault_check_options *opts,
 		struct vault_check_result *ret) must_check;
 
+/* A device that has not said that it knows what was deleted. */
+struct vault_gc_wait {
+	uint64_t writer;
+	char name[65];
+	uint64_t seen_ms; /* clock of the last that is known of it; 0: none */
+};
+#define VAULT_GC_WAITS_MAX 16u
+
+/* Of the packs of this device, before anything was removed. */
 struct vault_gc_result {
 	uint64_t n_packs, n_dead_packs, n_removed;
 	uint64_t live_bytes, dead_bytes, removed_bytes;
-	bool several_devices; /* nothing may be dropped yet */
+	uint64_t waiting_bytes; /* needed here no more, maybe elsewhere */
+	bool several_devices;
+	unsigned n_waits; /* devices that are waited for; the first of them: */
+	struct vault_gc_wait waits[VAULT_GC_WAITS_MAX];
 };
 
-/* Marks from the view and removes dead packs (one device only). */
+/* Publishes, tells, and unless `dry_run` removes packs that nobody needs: less
+ * than a quarter of them at a time. */
 int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
 	must_check;
 

@@ -15,6 +15,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/epoch_cover.c \
 	%D%/epoch_cover.h \
 	%D%/frames.c \
+	%D%/garbage.c \
+	%D%/garbage.h \
 	%D%/frames.h \
 	%D%/heads.c \
 	%D%/heads.h \

@@ -32,6 +32,7 @@
 #include "vault/hold.h"
 #include "vault/node.h"
 #include "vault/oplog.h"
+#include "vault/order.h"
 #include "vault/row_memo.h"
 #include "vault/vault.h"
 
@@ -73,6 +74,7 @@ struct vault {
 	struct counters counters;
 	struct node_cache *nodes; /* index_lock */
 	struct oplog oplog;	 /* index_lock */
+	struct order order;	 /* index_lock */
 	struct key name_key;	 /* of the directory cookies */
 	struct row_memos rows_seen; /* index_lock */
 	uint64_t n_inodes, n_dirs; /* index_lock; shown or held */

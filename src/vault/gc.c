@@ -6,99 +6,136 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "vault/care.h"
 #include "vault/commit.h"
-#include "vault/content.h"
 #include "vault/core.h"
-#include "vault/devices.h"
-
-/* Chunks that an extent names: a bit each. */
-struct marks_of_chunks {
-	uint8_t *bits;
-	uint64_t n; /* chunk numbers below this have a bit */
-};
-
-static int mark(void *arg, uint64_t ino, const struct index_extent *e)
-{
-	struct marks_of_chunks *m = arg;
-
-	(void)ino;
-	if (e->kind != EXTENT_CHUNK)
-		return 0;
-	if (e->chunk >= m->n) {
-		uint64_t n = max_of(m->n * 2, e->chunk + 65536) & ~(uint64_t)7;
-		uint8_t *bits = mem_realloc_array(m->bits, n / 8, 1);
-
-		if (!bits)
-			return -ENOMEM;
-		memset(bits + m->n / 8, 0, (n - m->n) / 8);
-		m->bits = bits;
-		m->n = n;
-	}
-	m->bits[e->chunk / 8] |= (uint8_t)(1u << e->chunk % 8);
-	return 0;
-}
-
-static bool is_marked(const struct marks_of_chunks *m, uint64_t chunk)
-{
-	return chunk < m->n && m->bits[chunk / 8] & 1u << chunk % 8;
-}
+#include "vault/garbage.h"
 
 struct tally {
-	struct vault *v;
-	struct marks_of_chunks marks;
+	struct garbage g;
 	struct vault_gc_result *result;
-	uint64_t live, dead; /* of the pack at hand */
+	struct index_pack *unclear; /* known by their trailers only */
+	size_t n, cap;
 };
 
-static int tally_chunk(void *arg, const struct index_chunk *c)
+static int add_unclear(struct tally *t, const struct index_pack *p)
 {
-	struct tally *t = arg;
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 16;
+		struct index_pack *grown =
+			mem_realloc_array(t->unclear, cap, sizeof(*grown));
 
-	if (is_marked(&t->marks, c->chunk) ||
-	    content_names_chunk(t->v, c->chunk))
-		t->live += c->entry.stored_bytes;
-	else
-		t->dead += c->entry.stored_bytes;
+		if (!grown)
+			return -ENOMEM;
+		t->unclear = grown;
+		t->cap = cap;
+	}
+	t->unclear[t->n++] = *p;
 	return 0;
+}
+
+static void add_sums(struct vault_gc_result *to, const struct garbage_sums *s)
+{
+	to->live_bytes += s->needed;
+	to->waiting_bytes += s->waiting;
+	to->dead_bytes += s->dead + s->copied;
+	to->n_dead_packs += garbage_may_go(s);
 }
 
 static int tally_pack(void *arg, const struct index_pack *p)
 {
 	struct tally *t = arg;
+	struct garbage_sums sums;
 
-	if (p->is_stage || p->writer != t->v->writer)
+	if (p->is_stage || p->writer != t->g.v->writer)
 		return 0;
-	t->live = t->dead = 0;
-	int r = index_chunk_each_of_pack(t->v->index, p->pack, tally_chunk, t);
-	if (r < 0)
-		return r;
 	t->result->n_packs++;
-	t->result->live_bytes += t->live;
-	t->result->dead_bytes += t->dead;
-	if (t->live == 0)
-		t->result->n_dead_packs++;
+	int r = garbage_of_pack(&t->g, p, NULL, &sums);
+	/* Nothing of it is needed for its own sake. */
+	if (r == 0 && garbage_may_go(&sums) && !p->live_bytes)
+		return add_unclear(t, p);
+	if (r >= 0)
+		add_sums(t->result, &sums);
+	return min_of(r, 0);
+}
+
+static int tally_unclear(struct tally *t, const struct index_pack *p)
+{
+	auto_free uint8_t *entries = NULL;
+	struct garbage_sums sums = { .needed = p->total_bytes };
+	struct vault *v = t->g.v;
+	int r = garbage_entries(v, p, &entries);
+
+	if (r == -ENOMEM)
+		return r;
+	/* One that cannot be read stays. */
+	if (r == 0) {
+		r = core_enter(v, false);
+		if (r < 0)
+			return r;
+		r = garbage_of_pack(&t->g, p, entries, &sums);
+		core_leave(v);
+	}
+	add_sums(t->result, &sums);
+	return r == -ENOMEM || r == ERR_BAD_INDEX ? r : 0;
+}
+
+/* ---------------------------------------------------------------- who */
+
+struct waits {
+	struct vault_gc_result *result;
+	uint64_t seq;
+};
+
+static int note_wait(void *arg, const struct stable_device *d)
+{
+	struct waits *w = arg;
+	struct vault_gc_result *g = w->result;
+	struct vault_gc_wait *to;
+
+	g->several_devices |= !d->is_self;
+	if (d->is_self || d->ack >= w->seq)
+		return 0;
+	if (g->n_waits++ >= VAULT_GC_WAITS_MAX)
+		return 0;
+	to = &g->waits[g->n_waits - 1];
+	to->writer = d->writer;
+	to->seen_ms = HLC_MS(d->last);
+	memcpy(to->name, d->name, sizeof(to->name));
 	return 0;
 }
 
+/* Who has not acknowledged the first segment that is not in S. */
+static int find_waits(const struct garbage *g, struct vault_gc_result *result)
+{
+	struct waits w = { .result = result };
+	uint64_t writer = g->v->writer;
+	int r = order_first_beyond(g->v, g->position, &writer, &w.seq);
+
+	return r < 0 ? r : stable_each_device(g->v, writer, note_wait, &w);
+}
+
+/* ---------------------------------------------------------------- all */
+
 static int tally_all(struct vault *v, struct vault_gc_result *ret)
 {
-	struct tally t = { .v = v, .result = ret };
-	unsigned n_devices;
+	struct tally t = { .result = ret };
 	int r = core_enter(v, false);
 
 	if (r < 0)
 		return r;
-	r = device_count_live(v, &n_devices);
-	if (r == 0)
-		r = index_extent_all(v->index, mark, &t.marks);
+	r = garbage_begin(v, &t.g);
 	if (r == 0)
 		r = index_pack_each(v->index, tally_pack, &t);
-	core_leave(v);
-	mem_free(t.marks.bits);
 	if (r == 0)
-		ret->several_devices = n_devices > 1;
+		r = find_waits(&t.g, ret);
+	core_leave(v);
+	for (size_t i = 0; r == 0 && i < t.n; i++)
+		r = tally_unclear(&t, &t.unclear[i]);
+	mem_free(t.unclear);
+	garbage_end(&t.g);
 	return r;
 }
 
@@ -108,21 +145,18 @@ int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
 	int r;
 
 	/* What was deleted and not published yet may be the last to name a
-	 * chunk; publishing also drops the packs found dead. */
-	if (!vault_is_read_only(v)) {
-		r = dry_run ? vault_sync(v) : 0;
-		if (r < 0)
-			return r;
-	}
-	r = tally_all(v, &before);
+	 * chunk. */
+	r = vault_is_read_only(v) ? 0 :
+	    dry_run		  ? vault_sync(v) : vault_publish(v);
+	if (r == 0)
+		r = tally_all(v, &before);
+	if (r == 0 && !dry_run)
+		r = commit_collect(v);
+	if (r == 0 && !dry_run)
+		r = tally_all(v, &after);
 	if (r < 0)
 		return r;
 	if (!dry_run) {
-		r = commit_collect(v);
-		if (r == 0)
-			r = tally_all(v, &after);
-		if (r < 0)
-			return r;
 		before.n_removed = before.n_packs > after.n_packs ?
 					   before.n_packs - after.n_packs : 0;
 		before.removed_bytes = before.dead_bytes > after.dead_bytes ?

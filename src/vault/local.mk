@@ -10,7 +10,7 @@ src_vault_libvault_a_SOURCES = \
 	%D%/merge_read.c %D%/privileges.h %D%/privileges.c \
 	%D%/dot_set.h %D%/dot_set.c %D%/past_log.h %D%/past_log.c \
 	%D%/node.h %D%/node_edit.h %D%/node_types.h %D%/node.c %D%/node_rec.c \
-	%D%/oplog.h %D%/oplog.c %D%/row_memo.h \
+	%D%/oplog.h %D%/oplog.c %D%/order.h %D%/order.c %D%/row_memo.h \
 	%D%/settle.h %D%/settle.c \
 	%D%/born.h %D%/born.c \
 	%D%/tree_priv.h %D%/tree.c %D%/tree_attr.c %D%/tree_names.c %D%/tree_xattr.c \

@@ -12,6 +12,7 @@
 #include "vault/holds.h"
 #include "vault/merge_priv.h"
 #include "vault/node_edit.h"
+#include "vault/order.h"
 #include "vault/view.h"
 
 int merge_known(struct vault *v, struct inode_id id, struct node **ret)
@@ -397,7 +398,9 @@ static int apply_checked(struct vault *v, struct node *n, const struct op *op)
 	if (r < 0)
 		return r;
 	node_dirty(n);
-	r = change_state(v, n, op);
+	r = order_note_revival(v, n);
+	if (r == 0)
+		r = change_state(v, n, op);
 	/* Naming sets ctime, which inodes beside show too. */
 	if (r == 0 && n->n_siblings &&
 	    (op->type == OP_PLACE || op->type == OP_UNLINK))
@@ -430,7 +433,10 @@ static int apply_one(struct vault *v, const struct op *op)
 
 int merge_apply(struct vault *v, const struct op *op)
 {
-	int r = apply_one(v, op);
+	int r = order_note(v, op->dot);
+
+	if (r == 0)
+		r = apply_one(v, op);
 
 	/* Rule 8: a split version that nobody named. */
 	if (r == 0 && !(op->flags & OP_FLAG_MORE) && v->n_open_splits)
@@ -487,11 +493,13 @@ int merge_emit(struct vault *v, struct op *op)
 			r = oplog_append(&v->oplog, op);
 		if (r < 0)
 			return r;
+		r = order_note(v, op->dot);
 	} else {
 		op->clock = oplog_tick(&v->oplog);
 		op->dot = (struct dot){ v->writer, 0, 0 };
 	}
-	r = apply_own(v, n, op);
+	if (r == 0)
+		r = apply_own(v, n, op);
 	if (r < 0) {
 		v->is_torn = true;
 		core_fail(v, r, "an operation could not be applied to the "

@@ -14,6 +14,7 @@
 #include "vault/held.h"
 #include "vault/merge_priv.h"
 #include "vault/node_edit.h"
+#include "vault/order.h"
 
 /* ---------------------------------------------------------------- inodes beside */
 
@@ -157,6 +158,8 @@ static int change_split(struct vault *v, struct node *s, struct dot version,
 	auto_members struct member_list old = { 0 };
 	int r = view_members(v, s, &old);
 
+	if (r == 0)
+		r = order_note_revival(v, s);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < s->n_versions; i++) {

@@ -118,8 +118,10 @@ int packs_other_place(struct vault *v, const struct content_id *id, unsigned n,
 
 /* ---------------------------------------------------------------- announcing */
 
-/* Does a chunk stay where it is? */
-static int keeps_place(struct vault *v, const struct index_chunk *c)
+/* Does a chunk stay where it is?  A newer pack of this device's own takes it
+ * over from an older one (`newer`): that is what copying it was for. */
+static int keeps_place(struct vault *v, const struct index_chunk *c,
+		       const struct index_pack *newer)
 {
 	struct index_pack p;
 	int r;
@@ -129,7 +131,21 @@ static int keeps_place(struct vault *v, const struct index_chunk *c)
 	r = index_pack_get(v->index, c->pack, &p);
 	if (r <= 0)
 		return r;
+	if (newer && v->writer && newer->writer == v->writer &&
+	    p.writer == v->writer)
+		return 0;
 	return !p.is_stage && !(p.flags & PACK_FLAG_ABSENT);
+}
+
+/* The pack it leaves is known to hold it still, should the new one be lost; a
+ * stage file goes. */
+static int keep_other(struct vault *v, const struct index_chunk *c)
+{
+	struct index_pack p;
+	int r = index_pack_get(v->index, c->pack, &p);
+
+	return r <= 0 || p.is_stage ? min_of(r, 0) :
+				      others_add(v, c->pack, &c->entry);
 }
 
 static int place_entry(struct vault *v, const struct index_pack *p,
@@ -138,13 +154,15 @@ static int place_entry(struct vault *v, const struct index_pack *p,
 	struct index_chunk known, c = { .id = e->id, .pack = p->pack,
 					.entry = *e };
 	int r = index_chunk_find(v->index, &e->id, &known);
+	bool is_placed = r > 0 && known.pack != 0;
 
 	if (r > 0)
-		r = keeps_place(v, &known);
-	if (r < 0)
-		return r;
-	return r > 0 ? others_add(v, p->pack, e) :
-		       index_chunk_place(v->index, &c);
+		r = keeps_place(v, &known, p);
+	if (r != 0)
+		return r < 0 ? r : others_add(v, p->pack, e);
+	if (is_placed)
+		r = keep_other(v, &known);
+	return r < 0 ? r : index_chunk_place(v->index, &c);
 }
 
 /* 1: the row is new, and *ret; 0: known or dropped. */
@@ -254,7 +272,7 @@ int packs_add_staged(struct vault *v, uint64_t file,
 	int r = index_chunk_find(v->index, &e->id, &known);
 
 	if (r > 0)
-		r = keeps_place(v, &known);
+		r = keeps_place(v, &known, NULL);
 	if (r > 0)
 		r = index_pack_get(v->index, known.pack, &p);
 	if (r < 0 || (r > 0 && p.writer == v->writer && is_packed(arg, p.name)))

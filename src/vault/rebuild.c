@@ -50,6 +50,10 @@ static int open_index(struct commit *c, bool create)
 	if (r == 0)
 		r = oplog_init(&v->oplog, c->own_seq + 1);
 	v->oplog.writer = v->writer;
+	lock_take(&v->index_lock);
+	if (r == 0)
+		r = order_load(v);
+	lock_drop(&v->index_lock);
 	return r;
 }
 

@@ -41,6 +41,10 @@ tests_unit_test_commit_SOURCES = %D%/test_commit.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
 tests_unit_test_commit_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_collect
+tests_unit_test_collect_SOURCES = %D%/test_collect.c $(COMMIT_FIXTURE)
+tests_unit_test_collect_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_idle
 tests_unit_test_idle_SOURCES = %D%/test_idle.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
