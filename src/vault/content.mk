@@ -14,6 +14,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/content_priv.h \
 	%D%/content_room.c \
 	%D%/copy_range.c \
+	%D%/tail.c \
+	%D%/tail.h \
 	%D%/databuf.c \
 	%D%/databuf.h \
 	%D%/extents.c \

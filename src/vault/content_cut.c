@@ -34,9 +34,15 @@ struct content_cut {
 /* Operations the layer may need, filled as full as next_piece does. */
 static uint64_t count_ops(const struct content *c, const struct layer *l)
 {
+	const uint64_t n_tail =
+		2 * (c->v->header.chunk_max / c->v->header.chunk_min + 2);
 	uint64_t extents, bytes;
 
 	layer_bound(l, c->v->header.chunk_min, &extents, &bytes);
+	/* Of a tail that is cut anew (tail.h), and one that was, by a batch
+	 * that began before. */
+	extents += n_tail;
+	bytes += n_tail * EXTENT_MAX_BYTES;
 	return 1 + extents / OP_EXTENTS +
 	       bytes / (OP_EXTENTS_BYTES - EXTENT_MAX_BYTES);
 }

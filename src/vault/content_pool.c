@@ -120,6 +120,25 @@ int pool_may_reuse(struct vault *v, const struct index_chunk *ic)
 	       !(pack.flags & PACK_FLAG_ABSENT) && ic->refs > 0;
 }
 
+int pool_name(struct content *c, uint64_t chunk, struct chunk **ret)
+{
+	struct chunk *ch = chunk_find(&c->chunks, chunk);
+	struct index_chunk ic;
+	int r = 1;
+
+	if (!ch) {
+		r = index_chunk_get(c->v->index, chunk, &ic);
+		if (r > 0)
+			r = pool_may_reuse(c->v, &ic);
+		if (r > 0 && chunk_name(&c->chunks, ic.chunk, &ic.id,
+					ic.entry.plain_bytes, &ch) < 0)
+			r = -ENOMEM;
+	}
+	if (r > 0)
+		*ret = ch;
+	return r;
+}
+
 /* Puts the bytes of a chunk into the pool unless they are there. */
 static void make_pending(struct pool *p, struct chunk *ch, struct databuf *buf,
 			 const uint8_t *plain)

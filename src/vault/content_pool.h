@@ -69,5 +69,8 @@ void pool_pack(struct content *c);
 /* May a chunk be referred to again where the index says it is?  Not where
  * reading failed.  Index lock held: 1, 0. */
 int pool_may_reuse(struct vault *v, const struct index_chunk *ic) must_check;
+/* A reference to a chunk that a row or a layer names.  Index lock held: 1; 0 if
+ * it may not be referred to again; -ENOMEM, ERR_BAD_INDEX. */
+int pool_name(struct content *c, uint64_t chunk, struct chunk **ret) must_check;
 
 #endif

@@ -168,19 +168,9 @@ static int copy_bytes(struct copy *cp, const struct map_part *part,
 static int share_chunk(struct copy *cp, const struct map_part *part,
 		       struct run *run)
 {
-	struct content *c = cp->c;
-	struct index_chunk ic;
-	struct chunk *ch = chunk_find(&c->chunks, part->chunk);
-	int r = 1;
+	struct chunk *ch;
+	int r = pool_name(cp->c, part->chunk, &ch);
 
-	if (!ch) {
-		r = index_chunk_get(c->v->index, part->chunk, &ic);
-		if (r > 0)
-			r = pool_may_reuse(c->v, &ic);
-		if (r > 0 && chunk_name(&c->chunks, ic.chunk, &ic.id,
-					ic.entry.plain_bytes, &ch) < 0)
-			r = -ENOMEM;
-	}
 	if (r > 0) {
 		run->kind = RUN_CHUNK;
 		run->part = (struct run_chunk){ ch, part->chunk_offset };

@@ -25,6 +25,14 @@ struct file_stream {
 	bool is_queued; /* a worker will look at it */
 };
 
+/* What was cut where its data ended (vault/tail.h). */
+struct file_tail {
+	uint64_t start;	   /* the content gave a cut here, as far as known; */
+	uint64_t joined;   /* as one chunk up to here, */
+	uint64_t end;	   /* and in more pieces up to here */
+	unsigned n_pieces; /* of those */
+};
+
 /* How a file is read (vault/readahead.c). */
 struct file_reading {
 	uint64_t next;	     /* where a sequential read would go on */
@@ -44,6 +52,7 @@ struct file {
 	struct layer *in_batch; /* its data is being chunked; NULL */
 	struct cond batch_over;
 	struct file_stream stream;
+	struct file_tail tail;
 	struct file_reading reading;
 	/* No lock: */
 	atomic_bool has_layers;

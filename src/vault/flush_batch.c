@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "format/extent.h"
+#include "vault/tail.h"
 
 /* A batch: enough for all workers, not so much that its data is held back. */
 #define BATCH_BYTES ((uint64_t)16 << 20)
@@ -36,6 +37,8 @@ void batch_release(struct batch *b)
 	}
 	for (size_t i = 0; i < b->n_files; i++)
 		layer_put(b->files[i].layer);
+	for (size_t i = 0; i < b->n_ranges; i++)
+		tail_free(b->ranges[i].tail);
 	if (b->scratch)
 		mem_wipe(b->scratch, b->c->v->header.chunk_max);
 	mem_free(b->scratch);
@@ -136,21 +139,44 @@ static int add_source(struct batch *b, const struct file *f,
 	return 0;
 }
 
+/* What was cut before its time in front of the range: read later. */
+static int add_tail(struct batch *b, struct range *range, struct file *f,
+		    const struct data_range *d)
+{
+	uint64_t offset = d->first->offset;
+	struct source *s;
+
+	range->tail = tail_take(b->c, f, offset, d->bytes);
+	if (!range->tail)
+		return 0;
+	s = ADD_ONE(b, sources);
+	if (!s)
+		return -ENOMEM;
+	s->offset = tail_start(range->tail);
+	s->length = offset - s->offset;
+	b->bytes += s->length;
+	range->n++;
+	return 0;
+}
+
 static int add_range(struct batch *b, const struct data_range *d, size_t file,
 		     bool is_stream)
 {
 	const struct run *r = d->first;
 	struct range *range = ADD_ONE(b, ranges);
 	uint64_t taken = 0;
+	int r_add;
 
 	if (!range)
 		return -ENOMEM;
 	range->first = b->n_sources;
 	range->file = file;
+	r_add = add_tail(b, range, b->files[file].f, d);
+	if (r_add < 0)
+		return r_add;
 	while (taken < d->bytes && !(taken > 0 && batch_is_full(b) &&
 				     taken >= b->c->v->header.chunk_max)) {
-		int r_add = add_source(b, b->files[file].f, r);
-
+		r_add = add_source(b, b->files[file].f, r);
 		if (r_add < 0)
 			return r_add;
 		range->n++;
@@ -273,11 +299,29 @@ static int fill_piece(struct batch *b, struct piece *pc, const struct place *p)
 	return 0;
 }
 
+/* What cannot be read is left as it is. */
+static void read_tail(struct batch *b, struct range *rg)
+{
+	struct databuf *buf;
+
+	if (!rg->tail)
+		return;
+	if (tail_read(b->c, rg->tail, &buf) < 0) {
+		tail_free(rg->tail);
+		rg->tail = NULL;
+		rg->first++;
+		rg->n--;
+		return;
+	}
+	b->sources[rg->first].buf = databuf_get(buf);
+}
+
 static int cut_range(struct batch *b, size_t range, bool is_cut)
 {
-	const struct range *rg = &b->ranges[range];
+	struct range *rg = &b->ranges[range];
 	struct place p;
 
+	read_tail(b, rg);
 	/* Without memory for its first source. */
 	if (rg->n == 0)
 		return 0;
@@ -308,7 +352,9 @@ static int cut_range(struct batch *b, size_t range, bool is_cut)
 		if (r < 0)
 			return r;
 		advance(&p, n);
+		rg->last = offset;
 	}
+	rg->is_cut_short = rg->is_end;
 	return 0;
 }
 
@@ -418,6 +464,23 @@ static struct run run_of(const struct piece *pc)
 	return r;
 }
 
+/* What a tail consisted of is in no layer as data. */
+static int put_part(struct batch *b, struct layer *l, const struct range *rg,
+		    const struct source *s, uint64_t from, uint64_t to,
+		    const struct run *as)
+{
+	struct run part;
+
+	if (!rg->tail || s != &b->sources[rg->first])
+		return layer_replace_data(
+			l, from, to - from, s->buf,
+			(uint32_t)(s->at + (from - s->offset)), as);
+	if (!rg->tail_stands)
+		return 0;
+	part = run_part(as, from, to);
+	return layer_set(l, &part);
+}
+
 /* A piece in place of the data it was made of, from source *at on. */
 static int put_piece(struct batch *b, struct layer *l, const struct piece *pc,
 		     size_t *at)
@@ -433,9 +496,7 @@ static int put_piece(struct batch *b, struct layer *l, const struct piece *pc,
 		uint64_t to = min_of(s->offset + s->length, run_end(&as));
 
 		if (from < to) {
-			int r = layer_replace_data(
-				l, from, to - from, s->buf,
-				(uint32_t)(s->at + (from - s->offset)), &as);
+			int r = put_part(b, l, rg, s, from, to, &as);
 
 			if (r < 0)
 				return r;
@@ -447,14 +508,40 @@ static int put_piece(struct batch *b, struct layer *l, const struct piece *pc,
 	return 0;
 }
 
+/* Before anything of the file is put: a look at its map, once a range. */
+static void compare_tails(struct batch *b, size_t file, size_t range)
+{
+	const struct file *f = b->files[file].f;
+
+	for (; range < b->n_ranges && b->ranges[range].file == file; range++) {
+		struct range *rg = &b->ranges[range];
+
+		if (rg->tail)
+			rg->tail_stands = tail_stands(b->c, f, rg->tail);
+	}
+}
+
+static void note_tail(struct batch *b, const struct batch_file *bf,
+		       const struct range *rg)
+{
+	const struct source *s = &b->sources[rg->first];
+	const struct source *last = s + rg->n - 1;
+
+	if (bf->err == 0 && rg->is_cut_short)
+		tail_note(bf->f, s->offset, rg->last,
+			  last->offset + last->length,
+			  b->c->v->header.chunk_max);
+}
+
 void batch_apply(struct batch *b, batch_done_fn *fn, void *arg)
 {
-	size_t piece = 0, source = 0;
+	size_t piece = 0, source = 0, range = 0;
 
 	for (size_t i = 0; i < b->n_files; i++) {
 		struct batch_file *bf = &b->files[i];
 
 		lock_take(&bf->f->lock);
+		compare_tails(b, i, range);
 		while (piece < b->n_pieces &&
 		       b->ranges[b->pieces[piece].range].file == i) {
 			if (bf->err == 0)
@@ -462,6 +549,9 @@ void batch_apply(struct batch *b, batch_done_fn *fn, void *arg)
 						    &b->pieces[piece], &source);
 			piece++;
 		}
+		for (; range < b->n_ranges && b->ranges[range].file == i;
+		     range++)
+			note_tail(b, bf, &b->ranges[range]);
 		fn(arg, bf->f, bf->layer, bf->err);
 		file_note_layers(&b->c->files, bf->f);
 		lock_drop(&bf->f->lock);

@@ -38,6 +38,11 @@ struct range {
 	size_t first, n; /* sources */
 	size_t file;
 	bool is_end; /* its last byte may end a chunk */
+	struct tail *tail; /* what its first source is of; NULL; owned */
+	bool tail_stands;  /* set by batch_apply */
+	/* Set by batch_run if its last byte ends a chunk: where that begins. */
+	bool is_cut_short;
+	uint64_t last;
 };
 
 /* What becomes one extent. */

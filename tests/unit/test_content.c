@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "content_fixture.h"
 #include "vault/commit.h"
+#include "vault/flush_batch.h"
 #include "vault/packs.h"
 
 /* ---- writing and reading ---- */
@@ -214,6 +215,87 @@ START_TEST(equal_data_is_stored_once)
 	cut();
 	ck_assert_uint_eq(staged(), before);
 	check_bytes(cf.v, b, bytes, 60000);
+	free(bytes);
+}
+END_TEST
+
+static void note_nothing(void *arg, struct file *f, struct layer *l, int err)
+{
+	(void)arg;
+	(void)f;
+	(void)l;
+	ck_assert_int_eq(err, 0);
+}
+
+/* Bytes by which what is durable goes with each append. */
+static const size_t appends[] = { 100, 900, 3000, 5000, 13000, 40000, 150000 };
+
+#define SLOW_BYTES ((size_t)300000)
+
+START_TEST(what_is_written_slowly_is_what_is_written_fast)
+{
+	const size_t step = appends[_i];
+	uint8_t *bytes = make_bytes(60, SLOW_BYTES);
+	uint64_t slow = new_file("slow"), fast = new_file("fast"), before;
+	struct vault *other;
+
+	for (size_t at = 0; at < SLOW_BYTES; at += step) {
+		put(slow, at, bytes + at, min_of(step, SLOW_BYTES - at));
+		if (at / step % 3 == 1)
+			ck_assert_int_eq(flush_for_room(cf.v->content), 0);
+		cut();
+	}
+	before = staged();
+	/* Cutting again has its price, and it is bounded. */
+	ck_assert_uint_lt(before, 5 * SLOW_BYTES);
+	put(fast, 0, bytes, SLOW_BYTES);
+	cut();
+	/* Only at the end they differ. */
+	ck_assert_uint_le(staged() - before, 2 * tiny_sizes.chunk_max);
+	check_bytes(cf.v, slow, bytes, SLOW_BYTES);
+	check_bytes(cf.v, fast, bytes, SLOW_BYTES);
+	other = replay();
+	check_bytes(other, slow, bytes, SLOW_BYTES);
+	free_replayed(other);
+	free(bytes);
+}
+END_TEST
+
+START_TEST(a_tail_that_is_changed_while_it_is_cut_again_stays_changed)
+{
+	uint8_t *bytes = make_bytes(61, 30000);
+	const struct flush_choice all = { .min_bytes = 0 };
+	uint64_t ino = new_file("f");
+	struct batch b;
+	struct file *f;
+	bool any;
+
+	put(ino, 0, bytes, 10000);
+	cut();
+	put(ino, 10000, bytes + 10000, 20000);
+	f = file_find(&cf.v->content->files, ino);
+	ck_assert_ptr_nonnull(f);
+	batch_init(&b, cf.v->content);
+	lock_take(&f->lock);
+	ck_assert_int_eq(batch_add(&b, f, f->dirty, &all, &any), 0);
+	lock_drop(&f->lock);
+	ck_assert(any);
+	ck_assert_ptr_nonnull(b.ranges[0].tail);
+	if (_i == 0) {
+		bytes[9000] ^= 1;
+		put(ino, 9000, bytes + 9000, 1);
+	} else if (_i == 1) {
+		ck_assert_int_eq(content_truncate(cf.v, ino, 5000), 0);
+		memset(bytes + 5000, 0, 15000);
+		put(ino, 20000, bytes + 20000, 10000);
+	}
+	batch_run(&b, false);
+	batch_apply(&b, note_nothing, NULL);
+	batch_release(&b);
+	file_put(&cf.v->content->files, f);
+	check_bytes(cf.v, ino, bytes, 30000);
+	cut();
+	check_bytes(cf.v, ino, bytes, 30000);
 	free(bytes);
 }
 END_TEST
@@ -549,6 +631,11 @@ int main(void)
 	tcase_add_test(tc, an_unlinked_file_stays_as_long_as_it_is_held);
 	tcase_add_test(tc, holes_and_data_are_told_apart);
 	tcase_add_test(tc, equal_data_is_stored_once);
+	tcase_add_loop_test(tc, what_is_written_slowly_is_what_is_written_fast,
+			    0, array_len(appends));
+	tcase_add_loop_test(
+		tc, a_tail_that_is_changed_while_it_is_cut_again_stays_changed,
+		0, 3);
 	tcase_add_test(tc, a_copy_stores_nothing);
 	tcase_add_test(tc, ranges_of_one_file_that_overlap_are_not_copied);
 	tcase_add_test(tc, data_overwritten_before_the_cut_is_not_stored);
