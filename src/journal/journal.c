@@ -291,6 +291,22 @@ static int make_file(struct journal *j, uint64_t number, struct fresh_file *f)
 	return r;
 }
 
+/* Before files follow that do not take its place: in the middle it would be
+ * damage. */
+static int drop_unbegun(struct journal *j)
+{
+	char name[JOURNAL_NAME_LEN + 1];
+	int r;
+
+	journal_name_format(j->unbegun, name);
+	r = j->env->ops->unlink(j->env, j->dirfd, name, 0);
+	if (r == 0 || r == -ENOENT)
+		r = j->env->ops->fsync(j->env, j->dirfd);
+	if (r == 0)
+		j->unbegun = 0;
+	return r;
+}
+
 static int begin_file(struct journal *j, const struct local_keys *keys,
 		      uint64_t number, const void *marks, size_t marks_bytes)
 {
@@ -300,6 +316,9 @@ static int begin_file(struct journal *j, const struct local_keys *keys,
 
 	if (j->is_dead)
 		return ERR_DEAD_WRITER;
+	r = j->unbegun && j->unbegun != number ? drop_unbegun(j) : 0;
+	if (r < 0)
+		return r;
 	files = mem_realloc_array(j->files, j->n_files + 1, sizeof(*files));
 	if (!files)
 		return -ENOMEM;

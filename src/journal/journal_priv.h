@@ -35,6 +35,8 @@ struct journal {
 	 * without those that replaying ignores because they are newer. */
 	uint64_t *files;
 	size_t n_files;
+	/* The last file, if it was never begun; 0: there is none such. */
+	uint64_t unbegun;
 
 	/* The present file; fd -1 until one is begun. */
 	int fd;

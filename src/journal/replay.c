@@ -415,6 +415,8 @@ int journal_replay(struct journal *j, journal_frame_fn *fn, void *arg)
 		return r;
 	if (range.end == 0)
 		j->next = j->files[0]; /* numbers never go back */
+	if (range.end < j->n_files && states[j->n_files - 1] == FILE_UNBEGUN)
+		j->unbegun = j->files[j->n_files - 1];
 	/* Files not begun, or of an era that did not come to be: the next file
 	 * may take their place. */
 	j->n_files = range.end;

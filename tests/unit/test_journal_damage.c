@@ -106,6 +106,21 @@ START_TEST(file_never_begun_is_no_damage)
 }
 END_TEST
 
+/* Frames went on behind the number it has. */
+START_TEST(file_never_begun_is_gone_when_the_next_one_is_begun)
+{
+	make_files(1);
+	tempdir_put(name_of(2), "", 0);
+	ck_assert_int_eq(open_again(), 0);
+	assert_replayed(1, 3);
+	ck_assert_int_eq(begin(), 0);
+	append_well(7, 10);
+	ck_assert_int_eq(open_again(), 0);
+	assert_replayed(1, 5);
+	ck_assert(!exists(name_of(2)));
+}
+END_TEST
+
 START_TEST(torn_first_frame_is_no_damage_at_the_very_end_only)
 {
 	size_t n, sealed = FRAME_HEADER_BYTES + 200 + TAG_BYTES;
@@ -364,6 +379,8 @@ int main(void)
 		       torn_last_frame_is_dropped_whatever_sector_is_missing);
 	tcase_add_test(tc, journal_goes_on_after_a_torn_frame);
 	tcase_add_test(tc, file_never_begun_is_no_damage);
+	tcase_add_test(tc,
+		       file_never_begun_is_gone_when_the_next_one_is_begun);
 	tcase_add_test(tc, torn_first_frame_is_no_damage_at_the_very_end_only);
 	suite_add_tcase(suite, tc);
 
