@@ -9,5 +9,6 @@ EXTRA_DIST += \
 	%D%/quickstart \
 	%D%/run-tests \
 	%D%/systemd/README.md \
+	%D%/systemd/coffer-system@.service \
 	%D%/systemd/coffer@.service \
 	%D%/systemd/example.conf

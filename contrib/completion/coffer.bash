@@ -28,7 +28,7 @@ _coffer_commands() {
 
 _coffer_mount_words="ro allow_other allow_root profile=balanced profile=safe \
 profile=fast idle= nonempty mlock cache= dirty= index= quota= uid= gid= umask= noxattr \
-noatime atime relatime default_permissions permissions=kernel permissions=daemon \
+noseccomp noatime atime relatime default_permissions permissions=kernel permissions=daemon \
 fsname= passfile= passcmd= keyfile= no_passphrase state_dir= no_state"
 
 _coffer() {

@@ -28,8 +28,9 @@ void diag_set_level(enum diag_level level)
 
 void diag_use_syslog(bool yes)
 {
+	/* At once: later there may be no sockets to be had. */
 	if (yes)
-		openlog("coffer", LOG_PID, LOG_DAEMON);
+		openlog("coffer", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	else
 		closelog();
 	atomic_store(&to_syslog, yes);

@@ -43,6 +43,8 @@ struct cli {
 	struct pass_sources new_pass;
 	unsigned kdf_passes;	 /* 0: default */
 	unsigned kdf_memory_kib; /* 0: default */
+	char **words; /* all, from the command's name on */
+	int n_words;
 	char **operands;
 	int n_operands;
 };

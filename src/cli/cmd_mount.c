@@ -18,11 +18,13 @@
 #include "cli/mount_options.h"
 #include "cli/mounted.h"
 #include "cli/open.h"
+#include "cli/sandbox.h"
 #include "cli/signals.h"
 #include "fuse/mountpoint.h"
 #include "fuse/session.h"
+#include "fuse/unmounter.h"
 
-enum { KEY_QUOTA = CLI_KEY_OWN };
+enum { KEY_QUOTA = CLI_KEY_OWN, KEY_NO_SECCOMP };
 
 /* A detached mount that is still in use is not listed either, and may be for
  * ever. */
@@ -42,7 +44,10 @@ static int option(int key, const char *value)
 		return mount_options_parse(&words, value);
 	if (key == KEY_QUOTA)
 		return mount_options_quota(&words, "--quota", value);
-	in_foreground = true;
+	if (key == KEY_NO_SECCOMP)
+		words.no_sandbox = true;
+	else
+		in_foreground = true;
 	return EXIT_DONE;
 }
 
@@ -189,10 +194,23 @@ static void raise_limits(bool lock_memory)
 	(void)!setrlimit(RLIMIT_MEMLOCK, &l);
 }
 
+static bool wants_sandbox(void)
+{
+	return !words.no_sandbox && sandbox_is_supported();
+}
+
 static void become_ready(void *arg)
 {
 	struct mounting *m = arg;
+	int r;
 
+	/* Who waits for the mount finds it guarded. */
+	daemon_detach(&m->daemon);
+	r = wants_sandbox() ? sandbox_enter() : 0;
+	if (r < 0)
+		diag_err(DIAG_WARNING, r,
+			 "the daemon may call whatever it likes: no seccomp "
+			 "filter (-o noseccomp does without)");
 	daemon_ready(&m->daemon);
 }
 
@@ -278,8 +296,13 @@ static int close_all(struct mounting *m, int code)
 static int open_and_serve(const struct cli *cli, struct mounting *m,
 			  struct vault_options *opts)
 {
-	int r;
+	int r = 0;
 
+	/* Before there are secrets. */
+	if (wants_sandbox() && geteuid() != 0)
+		r = unmounter_start(cli->words, cli->n_words);
+	if (r < 0)
+		return fail_err(r, "cannot mount %s", opts->path);
 	raise_limits(opts->lock_memory);
 	r = open_vault(cli, opts, &m->vault);
 	if (r != EXIT_DONE)
@@ -325,7 +348,7 @@ static int merge_options(struct cli *cli)
 
 static int run(struct cli *cli)
 {
-	struct mounting m = { .daemon = { .pipe_fd = -1 } };
+	struct mounting m = { .daemon = DAEMON_INIT };
 	struct vault_options opts;
 	int r, code = EXIT_DONE;
 
@@ -346,6 +369,7 @@ static int run(struct cli *cli)
 	code = check_before(cli, &m, &opts);
 	if (code == EXIT_DONE)
 		code = open_and_serve(cli, &m, &opts);
+	unmounter_stop();
 	mounting_release(&m);
 	mount_options_release(&words);
 	return code;
@@ -357,6 +381,8 @@ static const struct cli_option options[] = {
 	  "ro, allow_other, profile=NAME, idle=TIME ..." },
 	{ KEY_QUOTA, "quota", "SIZE",
 	  "no more contents than this, as -o quota=SIZE" },
+	{ KEY_NO_SECCOMP, "no-seccomp", NULL,
+	  "let the daemon call whatever it likes, as -o noseccomp" },
 	{ 0 },
 };
 

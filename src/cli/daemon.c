@@ -49,7 +49,7 @@ int daemon_start(bool foreground, struct daemon *ret, int *ret_code)
 	int fds[2];
 	pid_t pid;
 
-	ret->pipe_fd = -1;
+	*ret = (struct daemon)DAEMON_INIT;
 	if (foreground)
 		return 0;
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -75,13 +75,12 @@ int daemon_start(bool foreground, struct daemon *ret, int *ret_code)
 }
 
 /* sd_notify(3), section Notes: a datagram to the socket of NOTIFY_SOCKET. */
-static void tell_systemd(void)
+static void tell_systemd(int fd)
 {
 	static const char ready[] = "READY=1";
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t len = path ? strlen(path) : 0;
-	int fd;
 
 	if (len < 2 || len >= sizeof(address.sun_path))
 		return;
@@ -89,13 +88,9 @@ static void tell_systemd(void)
 	/* An abstract name begins with a NUL. */
 	if (path[0] == '@')
 		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
 	len += offsetof(struct sockaddr_un, sun_path);
 	(void)!sendto(fd, ready, sizeof(ready) - 1, MSG_NOSIGNAL,
 		      (struct sockaddr *)&address, (socklen_t)len);
-	close(fd);
 }
 
 static void leave_terminal(void)
@@ -113,16 +108,27 @@ static void leave_terminal(void)
 		close(fd);
 }
 
+void daemon_detach(struct daemon *d)
+{
+	if (d->pipe_fd >= 0) {
+		diag_use_syslog(true);
+		leave_terminal();
+	} else if (getenv("NOTIFY_SOCKET")) {
+		d->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	}
+}
+
 void daemon_ready(struct daemon *d)
 {
 	static const char byte = 1;
 
-	if (d->pipe_fd < 0) {
-		tell_systemd();
-		return;
+	if (d->notify_fd >= 0) {
+		tell_systemd(d->notify_fd);
+		close(d->notify_fd);
+		d->notify_fd = -1;
 	}
-	diag_use_syslog(true);
-	leave_terminal();
+	if (d->pipe_fd < 0)
+		return;
 	(void)!write(d->pipe_fd, &byte, 1);
 	close(d->pipe_fd);
 	d->pipe_fd = -1;

@@ -16,14 +16,21 @@
 
 struct daemon {
 	int pipe_fd; /* to the parent; -1 in the foreground */
+	int notify_fd; /* a socket for systemd; -1: none is wanted */
 };
+
+#define DAEMON_INIT { .pipe_fd = -1, .notify_fd = -1 }
 
 /* 1: this is the parent; *ret_code is the exit code.  0: go on as the daemon.
  * With `foreground` nothing is forked.  -errno. */
 int daemon_start(bool foreground, struct daemon *ret, int *ret_code) must_check;
 
-/* Tells the parent, leaves terminal and directory; diagnostics go to syslog
- * from here on.  In the foreground, and under systemd, tells systemd. */
+/* Leaves terminal and directory; diagnostics go to syslog from here on.  In the
+ * foreground nothing changes. */
+void daemon_detach(struct daemon *d);
+
+/* Tells the parent, which ends; in the foreground, and under systemd, tells
+ * systemd.  Needs nothing new of the kernel: cli/sandbox.h may be in force. */
 void daemon_ready(struct daemon *d);
 
 #endif

@@ -57,6 +57,8 @@ CLI_FILES = \
 	%D%/progress.h \
 	%D%/recovery_text.c \
 	%D%/recovery_text.h \
+	%D%/sandbox.c \
+	%D%/sandbox.h \
 	%D%/signals.c \
 	%D%/signals.h \
 	%D%/slot_text.c \

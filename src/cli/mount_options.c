@@ -226,6 +226,7 @@ static bool take_flag(struct mount_options *o, const char *word)
 		{ "allow_other", &o->session.allow_other },
 		{ "allow_root", &o->session.allow_root },
 		{ "nonempty", &o->session.nonempty },
+		{ "noseccomp", &o->no_sandbox },
 		{ "noxattr", &o->session.no_xattr },
 		{ "relatime", &o->session.relatime },
 		{ "atime", &o->session.relatime }, /* as for mount(8) */

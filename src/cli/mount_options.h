@@ -16,6 +16,7 @@ struct mount_options {
 	struct pass_sources pass;	/* for a line in fstab */
 	const char *state_dir;
 	const char *profile; /* its name */
+	bool no_sandbox;     /* cli/sandbox.h */
 	const char *extra[MOUNT_EXTRA_MAX];
 	size_t n_extra;
 	/* What the texts above point to; mount_options_release frees it. */

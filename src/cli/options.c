@@ -344,6 +344,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, bool *ret_help)
 	int r;
 
 	*ret_help = false;
+	cli->words = argv;
+	cli->n_words = argc;
 	r = parse_options(cli, argc, argv, ret_help);
 	if (r != EXIT_DONE || *ret_help)
 		return r;

@@ -47,4 +47,6 @@ src_fuse_libfuselayer_a_SOURCES = \
 	%D%/session.h \
 	%D%/session_priv.h \
 	%D%/spin.c \
-	%D%/spin.h
+	%D%/spin.h \
+	%D%/unmounter.c \
+	%D%/unmounter.h

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "fuse/unmounter.h"
 
 #define FUSERMOUNT "fusermount3"
 /* Where libfuse looks first, and distributions put it. */
@@ -347,11 +348,15 @@ static int unmount_by_fusermount(const char *path, bool detach)
 int mountpoint_unmount(const char *path, bool detach)
 {
 	int flags = UMOUNT_NOFOLLOW | (detach ? MNT_DETACH : 0);
+	int r, answer;
 
 	if (umount2(path, flags) == 0)
 		return 0;
 	if (errno != EPERM)
 		return -errno;
+	r = unmounter_ask(path, detach, &answer);
+	if (r != 0)
+		return r < 0 ? r : answer;
 	return unmount_by_fusermount(path, detach);
 }
 

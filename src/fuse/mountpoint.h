@@ -37,7 +37,8 @@ int mountpoint_top(const char *path, dev_t *ret) must_check;
 bool mountpoint_parse_line(const char *line, const char *path, dev_t *ret);
 
 /* Unmounts: -EBUSY if used and not `detach`.  As root by umount2(2), else by
- * fusermount3(1).  Waits for the kernel: requests must be served meanwhile. */
+ * fusermount3(1), in the process of fuse/unmounter.h if there is one.  Waits for
+ * the kernel: requests must be served meanwhile. */
 int mountpoint_unmount(const char *path, bool detach) must_check;
 
 /* The kernel reads ahead by this much.  Root only; best effort. */

@@ -29,4 +29,8 @@ tests_cli_check_text_SOURCES = %D%/check_text.c \
 	src/fuse/request_stats.c \
 	src/cli/units.c
 tests_cli_check_text_LDADD = src/base/libbase.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/cli/check_sandbox
+tests_cli_check_sandbox_SOURCES = %D%/check_sandbox.c src/cli/sandbox.c
+tests_cli_check_sandbox_LDADD = src/base/libbase.a $(UNIT_LIBS)
 endif

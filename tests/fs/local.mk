@@ -8,6 +8,7 @@ FS_TESTS = \
 	%D%/test_positions.py \
 	%D%/test_programs.py \
 	%D%/test_rights.py \
+	%D%/test_sandbox.py \
 	%D%/test_secrets.py \
 	%D%/test_session.py \
 	%D%/test_space.py \
