@@ -325,8 +325,8 @@ static int cut(struct commit *c, const uint64_t *only, size_t n_only, bool ends,
 		r = finish_cut(c, t.end);
 	if (r < 0)
 		commit_check_alive(c, r);
-	count(&c->v->counters, COUNT_CUTS, 1);
-	count(&c->v->counters, COUNT_CUT_NS, clock_mono_ns() - start);
+	counters_add(&c->v->counters, COUNT_CUTS, 1);
+	counters_add(&c->v->counters, COUNT_CUT_NS, clock_mono_ns() - start);
 	return r;
 }
 

@@ -48,9 +48,9 @@ static void run_stage_job(struct job *j)
 		if (s->errors[i] < 0)
 			continue;
 		room_used(&s->c->room, s->entries[i].stored_bytes);
-		count(&s->c->v->counters, COUNT_STAGED, 1);
-		count(&s->c->v->counters, COUNT_STAGED_BYTES,
-		      s->entries[i].stored_bytes);
+		counters_add(&s->c->v->counters, COUNT_STAGED, 1);
+		counters_add(&s->c->v->counters, COUNT_STAGED_BYTES,
+			     s->entries[i].stored_bytes);
 	}
 }
 

@@ -187,9 +187,11 @@ int pool_intern(struct content *c, const struct content_id *id,
 	is_there = is_there || is_pending(&c->pool, ch);
 	if (!is_there)
 		make_pending(&c->pool, ch, buf, plain);
-	count(&c->v->counters, is_there ? COUNT_DUPLICATES : COUNT_CHUNKS, 1);
-	count(&c->v->counters,
-	      is_there ? COUNT_DUPLICATE_BYTES : COUNT_CHUNK_BYTES, length);
+	counters_add(&c->v->counters,
+		     is_there ? COUNT_DUPLICATES : COUNT_CHUNKS, 1);
+	counters_add(&c->v->counters,
+		     is_there ? COUNT_DUPLICATE_BYTES : COUNT_CHUNK_BYTES,
+		     length);
 	*ret = ch;
 	return 0;
 }
@@ -488,8 +490,8 @@ static int write_pack(struct content *c, struct pack_writer *w,
 	if (r < 0)
 		return r;
 	pack_writer_announcement(w, &a);
-	count(&c->v->counters, COUNT_PACKS, 1);
-	count(&c->v->counters, COUNT_PACK_BYTES, a.size);
+	counters_add(&c->v->counters, COUNT_PACKS, 1);
+	counters_add(&c->v->counters, COUNT_PACK_BYTES, a.size);
 	r = announce(c, &a);
 	if (r == 0)
 		r = register_pack(c, &a, &pack);

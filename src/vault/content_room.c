@@ -255,7 +255,7 @@ int content_make_room(struct content *c, uint64_t bytes)
 	/* A cut makes all the room there is: no second one. */
 	while (r == 0 && !budget_has_room(&c->budget)) {
 		block_soon();
-		count(&c->v->counters, COUNT_ROOM_WAITS, 1);
+		counters_add(&c->v->counters, COUNT_ROOM_WAITS, 1);
 		if (workers_count(c->workers) > 0)
 			r = wait_for_workers(c, &were_idle);
 		else

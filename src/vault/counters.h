@@ -43,7 +43,8 @@ _Static_assert(COUNTERS_N + TALLY_LINE_BYTES / sizeof(uint64_t) <=
 		       COUNTERS_ROOM,
 	       "counters of two threads share a line");
 
-static inline void count(struct counters *c, enum counter which, uint64_t by)
+static inline void counters_add(struct counters *c, enum counter which,
+				uint64_t by)
 {
 	tally_add(&c->shard[tally_shard()].n[which], by);
 }

@@ -201,8 +201,8 @@ static int finish_pack(struct made *m)
 		r = pack_writer_publish(m->w);
 	if (r == 0) {
 		pack_writer_announcement(m->w, &a);
-		count(&m->c->v->counters, COUNT_PACKS, 1);
-		count(&m->c->v->counters, COUNT_PACK_BYTES, a.size);
+		counters_add(&m->c->v->counters, COUNT_PACKS, 1);
+		counters_add(&m->c->v->counters, COUNT_PACK_BYTES, a.size);
 		segment_pack_put(&m->packs, &a);
 		m->n_packs++;
 		r = buf_error(&m->packs);

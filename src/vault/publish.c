@@ -119,8 +119,8 @@ static int publish_one(struct commit *c, uint64_t seq)
 	lock_drop(&v->index_lock);
 	if (r == 0) {
 		c->own_seq = seq;
-		count(&v->counters, COUNT_SEGMENTS, 1);
-		count(&v->counters, COUNT_SEGMENT_BYTES, bytes);
+		counters_add(&v->counters, COUNT_SEGMENTS, 1);
+		counters_add(&v->counters, COUNT_SEGMENT_BYTES, bytes);
 	}
 	return r;
 }

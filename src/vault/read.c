@@ -335,7 +335,7 @@ int vault_read(struct vault *v, uint64_t ino, uint64_t offset, size_t len,
 		r = read_once(v, ino, offset, len, i == 0, ret);
 	}
 	if (r == 0)
-		count(&v->counters, COUNT_READ_BYTES, ret->n_bytes);
+		counters_add(&v->counters, COUNT_READ_BYTES, ret->n_bytes);
 	if (r < 0 && r != -ENOENT && r != -EISDIR && r != -EINVAL)
 		diag_err(DIAG_ERROR, r, "inode %llu: reading at %llu",
 			 (unsigned long long)ino, (unsigned long long)offset);

@@ -115,7 +115,7 @@ void readahead_start(struct content *c, uint64_t ino,
 	aj->c = c;
 	aj->ra = *ra;
 	atomic_fetch_add(&c->ahead_bytes, ra->to - ra->from);
-	count(&c->v->counters, COUNT_AHEAD, 1);
-	count(&c->v->counters, COUNT_AHEAD_BYTES, ra->to - ra->from);
+	counters_add(&c->v->counters, COUNT_AHEAD, 1);
+	counters_add(&c->v->counters, COUNT_AHEAD_BYTES, ra->to - ra->from);
 	workers_add(c->workers, NULL, &aj->job);
 }

@@ -97,7 +97,7 @@ int vault_write(struct vault *v, uint64_t ino, const void *from, size_t len,
 			r = write_some(v, ino, bytes, n, &offset, flags);
 		wrote |= max_of(r, 0);
 		if (r >= 0)
-			count(&v->counters, COUNT_WRITTEN_BYTES, n);
+			counters_add(&v->counters, COUNT_WRITTEN_BYTES, n);
 		/* Appending goes on at the end there is then. */
 		bytes += n;
 		len -= n;
