@@ -230,6 +230,7 @@ static bool take_flag(struct mount_options *o, const char *word)
 		{ "noxattr", &o->session.no_xattr },
 		{ "relatime", &o->session.relatime },
 		{ "atime", &o->session.relatime }, /* as for mount(8) */
+		{ "nodiratime", &o->session.nodiratime },
 		{ "no_passphrase", &o->pass.no_passphrase },
 		{ "no_state", &o->vault.no_state },
 	};
@@ -248,8 +249,12 @@ static bool take_flag(struct mount_options *o, const char *word)
 		o->session.read_only = o->vault.read_only = false;
 		return true;
 	}
-	if (strcmp(word, "noatime") == 0) {
+	if (strcmp(word, "noatime") == 0 || strcmp(word, "norelatime") == 0) {
 		o->session.relatime = false;
+		return true;
+	}
+	if (strcmp(word, "diratime") == 0) {
+		o->session.nodiratime = false;
 		return true;
 	}
 	if (strcmp(word, "default_permissions") == 0) {
@@ -280,6 +285,15 @@ static bool is_ignored(const char *word)
 		"_netdev",
 		"nosuid",
 		"nodev",
+		/* Times are as durable as all else. */
+		"lazytime",
+		"nolazytime",
+		"nostrictatime",
+		"nomand",
+		"silent",
+		"loud",
+		"acl",
+		"user_xattr",
 	};
 
 	for (size_t i = 0; i < array_len(words); i++) {
@@ -313,14 +327,47 @@ static bool is_passed_on(const char *word)
 	return false;
 }
 
+/* Words of others that cannot be had, and what to do instead; NULL. */
+static const char *reason_against(const char *word)
+{
+	static const struct {
+		const char *word, *reason;
+	} known[] = {
+		{ "suid", "a vault is always mounted with nosuid and nodev" },
+		{ "dev", "a vault is always mounted with nosuid and nodev" },
+		{ "strictatime",
+		  "the kernel does not tell of all that is read; relatime is "
+		  "the closest there is" },
+		{ "mand", "Linux has no mandatory locks any more" },
+		{ "remount", "unmount it and mount it again" },
+		{ "bind", "mount the vault, then bind the mount point" },
+		{ "nosymfollow", "FUSE does not take it" },
+		{ "noacl", "noxattr does without access control lists" },
+		{ "nouser_xattr", "noxattr does without extended attributes" },
+		{ "direct_io", "profile= says what the kernel keeps" },
+		{ "kernel_cache", "profile= says what the kernel keeps" },
+		{ "auto_cache", "profile= says what the kernel keeps" },
+		{ "attr_timeout", "profile= says what the kernel keeps" },
+		{ "entry_timeout", "profile= says what the kernel keeps" },
+		{ "negative_timeout", "profile= says what the kernel keeps" },
+	};
+
+	for (size_t i = 0; i < array_len(known); i++) {
+		size_t n = strlen(known[i].word);
+
+		if (strncmp(word, known[i].word, n) == 0 &&
+		    (word[n] == '\0' || word[n] == '='))
+			return known[i].reason;
+	}
+	return NULL;
+}
+
 static int take_extra(struct mount_options *o, const char *word)
 {
-	const char *copy;
+	const char *copy, *reason = reason_against(word);
 
-	if (strcmp(word, "suid") == 0 || strcmp(word, "dev") == 0)
-		return fail_usage("-o %s: a vault is always mounted with "
-				  "nosuid and nodev",
-				  word);
+	if (reason)
+		return fail_usage("-o %s: %s", word, reason);
 	if (!is_passed_on(word))
 		return fail_usage("-o %s: there is no such word", word);
 	if (o->n_extra == MOUNT_EXTRA_MAX)

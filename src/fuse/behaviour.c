@@ -43,6 +43,7 @@ struct behaviour behaviour_choose(const struct session_options *o, uid_t owner,
 		.answer_flush = safe,
 		.answer_xattr = !o->no_xattr,
 		.note_reads = note_reads,
+		.note_lists = note_reads && !o->nodiratime,
 		.only_owner_and_root = o->allow_root,
 	};
 }

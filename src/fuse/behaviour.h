@@ -35,6 +35,7 @@ struct behaviour {
 	bool answer_flush;   /* close(2) makes durable */
 	bool answer_xattr;
 	bool note_reads; /* relatime */
+	bool note_lists; /* ... of directories too */
 	bool only_owner_and_root; /* allow_root: libfuse's check, for requests
 				     it does not see */
 };

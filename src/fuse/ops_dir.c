@@ -165,7 +165,7 @@ static void list(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset,
 	bool names_only = plus && ops_check_search(s, &who, dir) < 0;
 	int r;
 
-	if (offset == 0)
+	if (offset == 0 && s->how.note_lists)
 		reading_note(s, dir);
 	l->s = s;
 	l->names_only = names_only;

@@ -53,6 +53,7 @@ struct session_options {
 	bool nonempty;	  /* mount over a directory with entries */
 	bool no_xattr;	  /* extended attributes are not supported */
 	bool relatime;	  /* reading sets times, as mount(8) says */
+	bool nodiratime;  /* ... but not those of directories */
 	bool lock_memory; /* keep request buffers from swap */
 	enum session_profile profile;
 	enum session_checks checks;

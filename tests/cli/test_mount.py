@@ -233,7 +233,8 @@ def test_words_of_o_do_what_they_say(box):
     os.chmod(mnt + "/file", 0o600)
     box.run("umount", "mnt")
 
-    box.mount("vault", "mnt", "-o", "ro,noatime,user,x-systemd.automount")
+    box.mount("vault", "mnt", "-o", "ro,noatime,user,x-systemd.automount",
+              "-o", "lazytime,norelatime,diratime,nostrictatime,acl")
     try:
         box.write("mnt/new", "x")
         raise AssertionError("written to a read-only mount")

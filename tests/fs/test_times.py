@@ -237,6 +237,19 @@ def test_reading_sets_times_with_relatime(_base):
     ALL.each((LIVING, LIVING + ("profile=safe",)), body)
 
 
+def test_nodiratime_leaves_those_of_folders(_base):
+    def body(top):
+        f, d = top + "/f", top + "/d"
+        write(f, b"contents")
+        os.mkdir(d)
+        write(d + "/x")
+        for p in (f, d):
+            os.utime(p, ns=(1, 2))
+        changed(d, os.listdir, "", d)
+        accessed(f, read)
+    ALL.each((LIVING + ("nodiratime",),), body)
+
+
 def test_mounts_say_what_they_do(_base):
     def words(options):
         point = os.path.realpath(ALL.mount(options).path)

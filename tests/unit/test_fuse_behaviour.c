@@ -106,6 +106,10 @@ START_TEST(test_behaviour_reading_that_sets_times_is_told_of)
 	struct behaviour b = behaviour_choose(&o, 0, false);
 
 	ck_assert(b.note_reads && b.answer_open && b.answer_opendir);
+	ck_assert(b.note_lists);
+	o.nodiratime = true;
+	b = behaviour_choose(&o, 0, false);
+	ck_assert(b.note_reads && !b.note_lists);
 	ck_assert(!behaviour_choose(&o, 0, true).note_reads);
 	o.read_only = true;
 	b = behaviour_choose(&o, 0, false);
