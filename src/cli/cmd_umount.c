@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* coffer umount: publish, unmount, wait until the daemon has ended. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/elsewhere.h"
 #include "cli/mounted.h"
 #include "fuse/mountpoint.h"
 
@@ -26,6 +29,10 @@ static int option(int key, const char *value)
  * a moment. */
 #define MOMENTS 10
 #define MOMENT_NS (50 * NS_PER_MS)
+
+/* How long the daemon may take to notice that it is unmounted. */
+#define SERVED_TRIES 30
+#define SERVED_MS 100u
 
 static int unmount(const char *point)
 {
@@ -61,20 +68,91 @@ static int report(const char *vault_path, int code, const char *text)
 			 vault_path, text);
 }
 
+/* 1, 0: is its daemon still serving?  Not if it only publishes. */
+static int is_served(const struct mounted *m)
+{
+	auto_mounted struct mounted now = MOUNTED_INIT;
+	int r = mounted_find_uuid(&m->uuid, &now);
+
+	if (r <= 0)
+		return r;
+	return now.status.mount.pid == m->status.mount.pid &&
+	       !now.status.mount.closing;
+}
+
+/*
+ * Detached here, it may be mounted elsewhere still, or files of it be open
+ * (--lazy); whoever says umount means that the vault is to be closed.
+ */
+static void see_it_end(const struct mounted *m, const struct mounted_wait *wait,
+		       dev_t dev)
+{
+	auto_free char *where = NULL;
+	int r = 1;
+
+	for (int i = 0; r > 0 && i < SERVED_TRIES; i++) {
+		if (mounted_wait_is_over(wait, SERVED_MS))
+			return;
+		r = is_served(m);
+	}
+	if (r <= 0)
+		return;
+	r = dev ? elsewhere_find(dev, &where) : 0;
+	diag(DIAG_WARNING,
+	     "%s is unmounted, but %s%s; what is open there is cut off in a "
+	     "moment",
+	     m->status.mount.mountpoint,
+	     r > 0 ? "mounted " : "in use elsewhere, or files in it are open",
+	     r > 0 ? where : "");
+	r = mounted_wait_hurry(wait);
+	if (r < 0)
+		diag_err(DIAG_WARNING, r, "telling the daemon of %s to end",
+			 m->status.mount.mountpoint);
+}
+
+/* What the kernel has taken and not passed on yet would be cut off as well. */
+static void write_back(const char *point)
+{
+	int fd = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (syncfs(fd) < 0)
+		diag_err(DIAG_WARNING, -errno, "writing back %s", point);
+	close(fd);
+}
+
+/* Takes it away, unless umount(8) did. */
+static int detach(const struct mounted *m, dev_t *ret_dev)
+{
+	const struct control_mount *mount = &m->status.mount;
+	int r;
+
+	if (mount->closing)
+		return EXIT_DONE;
+	r = mountpoint_top(mount->mountpoint, ret_dev);
+	if (r == 0)
+		return EXIT_DONE;
+	if (strcmp(mount->profile, "fast") == 0)
+		write_back(mount->mountpoint);
+	return unmount(mount->mountpoint);
+}
+
 static int end_daemon(const struct mounted *m)
 {
 	const struct control_mount *mount = &m->status.mount;
 	auto_free char *text = NULL;
 	struct mounted_wait wait;
-	int code = EXIT_DONE, r;
+	dev_t dev = 0;
+	int code, r;
 
 	r = mounted_wait_begin(m, &wait);
 	if (r < 0)
 		return fail_err(r, "cannot reach the daemon of %s",
 				mount->mountpoint);
-	if (!mount->closing)
-		code = unmount(mount->mountpoint);
+	code = detach(m, &dev);
 	if (code == EXIT_DONE) {
+		see_it_end(m, &wait, dev);
 		r = mounted_wait_end(&wait, &code, &text);
 		if (r < 0)
 			code = fail_code(EXIT_FAILED,

@@ -40,6 +40,8 @@ CLI_FILES = \
 	%D%/files_vault.c \
 	%D%/hardlinks.c \
 	%D%/hardlinks.h \
+	%D%/elsewhere.c \
+	%D%/elsewhere.h \
 	%D%/inside.c \
 	%D%/inside.h \
 	%D%/json.c \

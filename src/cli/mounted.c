@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,23 @@ int mounted_wait_begin(const struct mounted *m, struct mounted_wait *ret)
 		w.pid_fd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
 	*ret = w;
 	return 0;
+}
+
+bool mounted_wait_is_over(const struct mounted_wait *w, unsigned ms)
+{
+	struct pollfd said = { .fd = w->fd, .events = POLLIN };
+
+	return poll(&said, 1, (int)ms) > 0;
+}
+
+int mounted_wait_hurry(const struct mounted_wait *w)
+{
+	if (w->pid_fd < 0)
+		return -ESRCH;
+	/* glibc has a wrapper from 2.36 on. */
+	return syscall(SYS_pidfd_send_signal, w->pid_fd, SIGTERM, NULL, 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 int mounted_wait_end(const struct mounted_wait *w, int *ret_code,

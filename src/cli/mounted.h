@@ -59,6 +59,10 @@ struct mounted_wait {
 
 int mounted_wait_begin(const struct mounted *m,
 		       struct mounted_wait *ret) must_check;
+/* Has it said its last word?  Waits for that so long. */
+bool mounted_wait_is_over(const struct mounted_wait *w, unsigned ms);
+/* Tells it to end, as SIGTERM does: what is open is served on for a moment. */
+int mounted_wait_hurry(const struct mounted_wait *w) must_check;
 /* Returns when the process is gone too. */
 int mounted_wait_end(const struct mounted_wait *w, int *ret_code,
 		     char **ret_text) must_check;

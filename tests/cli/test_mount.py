@@ -340,6 +340,51 @@ def test_umount_refuses_a_mount_in_use_unless_lazy(box):
         "written after the detachment"
 
 
+def hold_in_a_namespace(box):
+    """A process whose mount namespace has copies of all mounts; None."""
+    as_whom = [] if os.geteuid() == 0 else ["--map-root-user"]
+    p = subprocess.Popen(
+        ["unshare", *as_whom, "--mount", "--propagation", "private",
+         "/bin/sh", "-c", "echo here; exec sleep 600"],
+        cwd=box.base, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if p.stdout.readline() == b"here\n":
+        return p
+    p.wait()
+    return None
+
+
+def test_umount_ends_what_a_namespace_copied(box):
+    box.vault()
+    mnt = box.mount()
+    other = hold_in_a_namespace(box)
+    if not other:
+        H.skip("no mount namespace may be made here")
+    try:
+        box.write("mnt/file", "kept")
+        r = box.run("umount", "vault")
+        assert "mount namespace" in r.err and str(other.pid) in r.err, r.err
+        assert box.daemons() == [] and not box.is_mounted("mnt")
+        assert box.run("cat", *UNLOCK, "vault", "file").out == "kept"
+        # umount(8) leaves the daemon to whom it serves: umount is told later.
+        box.mount()
+        other.kill()
+        other.wait()
+        other = hold_in_a_namespace(box)
+        H.run(["fusermount3", "-u", mnt])
+        assert len(box.daemons()) == 1
+        p = subprocess.Popen([H.COFFER, "umount", "vault"], cwd=box.base,
+                             env=box.env, stderr=subprocess.PIPE)
+        assert b"unmounted, but" in p.stderr.readline()
+        other.kill()
+        other.wait()
+        p.stderr.close()
+        assert p.wait(60 * H.SLOWER) == 0 and box.daemons() == []
+    finally:
+        if other:
+            other.kill()
+            other.wait()
+
+
 def test_umount_again_and_again_does_not_use_it_up(box):
     box.vault()
     mnt = box.mount()
