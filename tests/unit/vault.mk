@@ -63,6 +63,12 @@ check_PROGRAMS += tests/unit/test_slots
 tests_unit_test_slots_SOURCES = %D%/test_slots.c $(COMMIT_FIXTURE)
 tests_unit_test_slots_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_unlock_work
+tests_unit_test_unlock_work_SOURCES = %D%/test_unlock_work.c $(COMMIT_FIXTURE)
+tests_unit_test_unlock_work_LDADD = $(VAULT_UNIT_LIBS)
+tests_unit_test_unlock_work_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=kdf_argon2id -Wl,--wrap=secret_equal -Wl,--wrap=aead_open
+
 # Contents of files.
 CONTENT_FIXTURE = %D%/content_fixture.c %D%/content_fixture.h \
 	$(STORE_FIXTURE_SOURCES)
