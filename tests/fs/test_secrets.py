@@ -5,6 +5,7 @@ image; in memory, keys and contents only where no dump looks."""
 import base64
 import os
 import re
+import shutil
 import signal
 import stat
 import struct
@@ -363,6 +364,65 @@ def test_memory_is_kept_out_of_dumps(base):
             assert key not in image, name
         assert H.PASSPHRASE.encode() not in image
         assert TEXT[:30] not in image
+
+
+def whole_images_at_the_end(m, v, core):
+    """All memory of the daemon, also what is kept out of dumps: before the vault
+    is closed, and afterwards, when the process has not ended yet."""
+    ready, log = core + ".ready", core + ".log"
+    commands = ["set pagination off", "set confirm off",
+                "handle all nostop noprint pass", "break control_quiesce",
+                "break control_end", "set use-coredump-filter off",
+                "set dump-excluded-mappings on",
+                "shell touch " + ready, "continue",
+                "generate-core-file " + core + ".1", "continue",
+                "generate-core-file " + core + ".2", "kill"]
+    words = [w for c in commands for w in ("-ex", c)]
+    with open(log, "wb") as f:
+        gdb = subprocess.Popen(["gdb", "-q", "-batch", "-p", str(m.pid),
+                                *words], stdin=subprocess.DEVNULL, stdout=f,
+                               stderr=f)
+    end = time.monotonic() + 120 * H.SLOWER
+    while not os.path.exists(ready):
+        assert gdb.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    # Ends in an error, for the daemon is killed there.
+    v.coffer("umount", m.path, ok=False, timeout=300)
+    gdb.wait(120 * H.SLOWER)
+    with open(log, encoding="utf-8", errors="replace") as f:
+        told = f.read()
+    assert "Breakpoint 1, control_quiesce" in told, told
+    assert "Breakpoint 2, control_end" in told, told
+    m.wait_gone()
+    m.pid = None
+    return [memory_of_image(core + n) for n in (".1", ".2")]
+
+
+def test_nothing_is_in_memory_after_unmounting(base):
+    """Root's eyes on the whole of it, locked and excluded pages too."""
+    if os.geteuid() != 0 or H.SANITIZER:
+        print("        (only root may look, and only into a plain build)")
+        return
+    if not shutil.which("gdb"):
+        H.skip("gdb is not installed")
+    v = H.Vault(base, args=FAST)
+    keys = keys_of(v)
+    with v.mounted(options=["cache=8M", "dirty=8M"], check=False) as m:
+        top = fill(m.path)
+        v.coffer("sync", m.path)
+        H.run(["cat", os.path.join(top, NAMES[30])])
+        with open(os.path.join(top, b"late"), "wb") as f:
+            f.write(TEXT % 7)
+        before, after = whole_images_at_the_end(m, v,
+                                                os.path.join(base, "image"))
+
+    def found_in(image):
+        return {n for n, key in keys.items() if key in image} | \
+            {w for w in WORDS + [H.PASSPHRASE.encode()] if w in image}
+    # The search is no blind one.
+    assert len(found_in(before)) > 5, found_in(before)
+    assert os.fsencode(v.dir) in after
+    assert not found_in(after), found_in(after)
 
 
 if __name__ == "__main__":
