@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +43,8 @@ static void let_go(int keep)
 		(void)!dup2(null, i);
 	if (keep != STDERR_FILENO + 1)
 		(void)!dup2(keep, STDERR_FILENO + 1);
-	(void)!close_range(STDERR_FILENO + 2, ~0U, 0);
+	/* glibc has it since 2.34, the kernel since 5.9. */
+	(void)!syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0U);
 }
 
 static _Noreturn void serve(int fd)

@@ -4,7 +4,7 @@
  * hangs up.  1: the lines of an answer, in place.  2: an answer as a client
  * reads it from a socket.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +23,7 @@
 static struct world world;
 static struct control *control;
 static char top[256], folder[300], socket_name[64];
+static int folder_fd;
 
 /* ---------------------------------------------------------------- stand-ins */
 
@@ -46,15 +47,24 @@ void session_get_stats(const struct session *s, struct request_stats *ret)
 
 /* ---------------------------------------------------------------- sockets */
 
-static int connect_to(const char *name)
+/* The folder's own path may be too long for an address. */
+static struct sockaddr_un address_of(const char *name)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int n = snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s",
+			 folder_fd, name);
+
+	FUZZ_REQUIRE(n > 0 && (size_t)n < sizeof(a.sun_path));
+	return a;
+}
+
+static int connect_to(const char *name)
+{
+	const struct sockaddr_un a = address_of(name);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	FUZZ_REQUIRE(fd >= 0);
-	FUZZ_REQUIRE((size_t)snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s",
-				      folder, name) < sizeof(a.sun_path));
-	FUZZ_REQUIRE(connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
+	FUZZ_REQUIRE(connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0);
 	return fd;
 }
 
@@ -183,15 +193,12 @@ static void *answer_all(void *arg)
 
 static void start_fake(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const struct sockaddr_un a = address_of(FAKE_NAME);
 	pthread_t thread;
 
 	fake.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	FUZZ_REQUIRE(fake.fd >= 0);
-	FUZZ_REQUIRE((size_t)snprintf(a.sun_path, sizeof(a.sun_path),
-				      "%s/" FAKE_NAME, folder) <
-		     sizeof(a.sun_path));
-	FUZZ_REQUIRE(bind(fake.fd, (struct sockaddr *)&a, sizeof(a)) == 0);
+	FUZZ_REQUIRE(bind(fake.fd, (const struct sockaddr *)&a, sizeof(a)) == 0);
 	FUZZ_REQUIRE(listen(fake.fd, 8) == 0);
 	FUZZ_REQUIRE(pthread_create(&thread, NULL, answer_all, NULL) == 0);
 	pthread_detach(thread);
@@ -247,6 +254,8 @@ static void start(void)
 	FUZZ_REQUIRE(mkdtemp(top));
 	snprintf(folder, sizeof(folder), "%s/coffer", top);
 	FUZZ_REQUIRE(mkdir(folder, 0700) == 0);
+	folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	FUZZ_REQUIRE(folder_fd >= 0);
 	FUZZ_REQUIRE(setenv("XDG_RUNTIME_DIR", top, 1) == 0);
 	world_begin(&world);
 	FUZZ_REQUIRE(vault_get_status(world.v, &status) == 0);

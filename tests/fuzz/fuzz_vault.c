@@ -15,6 +15,10 @@
 #include "vault/tree.h"
 #include "world.h"
 
+/* replay_main.c */
+extern size_t fuzz_vary_step;
+size_t fuzz_vary_step = 3;
+
 struct script {
 	const uint8_t *data;
 	size_t size;

@@ -2,7 +2,8 @@
 /*
  * Runs a target on the files and folders named, or on its own corpus:
  * replay_op on tests/fuzz/corpus/op.  Each file is tried whole, cut off at
- * every length, and with each of its bytes changed in a few ways.
+ * every length, and with each of its bytes changed in a few ways; of targets
+ * that take long, with some of them.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +20,20 @@
 
 static unsigned long n_files, n_runs;
 
+/* A target whose runs are long sets it to more: not every byte is varied, and
+ * of those one in COFFER_TEST_SCALE. */
+extern size_t fuzz_vary_step;
+size_t fuzz_vary_step __attribute__((weak)) = 1;
+
+static size_t vary_step(void)
+{
+	const char *scale = getenv("COFFER_TEST_SCALE");
+	const size_t n = scale ? strtoul(scale, NULL, 10) : 1;
+
+	return fuzz_vary_step > 1 && n > 1 ? fuzz_vary_step * n :
+					     fuzz_vary_step;
+}
+
 /* From a block of exactly that size, so that a sanitizer sees every byte read
  * past its end. */
 static void run(const uint8_t *data, size_t size)
@@ -32,9 +47,10 @@ static void run(const uint8_t *data, size_t size)
 
 static void vary(uint8_t *data, size_t size)
 {
+	const size_t step = vary_step();
 	size_t i;
 
-	for (i = 0; i < size; i++) {
+	for (i = 0; i < size; i += step) {
 		const uint8_t before = data[i];
 
 		run(data, i);
