@@ -21,6 +21,8 @@ static int run(struct cli *cli)
 	r = vault_drop_index(&opts);
 	if (r < 0)
 		return open_tell("rebuild the index of", &opts, r, NULL);
+	/* Who asks for this trusts nothing that was made of the log. */
+	opts.whole_log = true;
 	code = open_vault(cli, &opts, &v);
 	if (code != EXIT_DONE)
 		return code;

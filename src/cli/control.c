@@ -321,6 +321,22 @@ static void answer_sync(struct control *c, int fd)
 	send_done(fd, exit_code_of(r), r < 0 ? err_text(r) : "");
 }
 
+static void answer_snapshot(struct control *c, int fd)
+{
+	int r;
+
+	if (!begin_use(c)) {
+		send_done(fd, EXIT_IN_USE, "it is being unmounted");
+		return;
+	}
+	r = vault_snapshot(c->vault);
+	end_use(c);
+	if (r < 0)
+		send_done(fd, exit_code_of(r), err_text(r));
+	else
+		send_done(fd, EXIT_DONE, vault_snapshot_text(r));
+}
+
 static void answer_gc(struct control *c, int fd, bool dry_run)
 {
 	auto_buf struct buf b = BUF_INIT(CONTROL_ANSWER_MAX);
@@ -406,6 +422,8 @@ static void answer(struct control *c, int fd)
 		answer_stats(c, fd);
 	else if (strcmp(line, "sync") == 0)
 		answer_sync(c, fd);
+	else if (strcmp(line, "snapshot") == 0)
+		answer_snapshot(c, fd);
 	else if (strcmp(line, "gc") == 0)
 		answer_gc(c, fd, false);
 	else if (strcmp(line, "gc dry") == 0)

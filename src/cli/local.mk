@@ -19,6 +19,7 @@ CLI_FILES = \
 	%D%/cmd_mount.c \
 	%D%/cmd_put.c \
 	%D%/cmd_rebuild.c \
+	%D%/cmd_snapshot.c \
 	%D%/cmd_stat.c \
 	%D%/cmd_stats.c \
 	%D%/cmd_status.c \

@@ -13,8 +13,8 @@ static const struct cli_command *const commands[] = {
 	&cmd_stats,	 &cmd_info,	  &cmd_key_list, &cmd_key_add,
 	&cmd_key_remove, &cmd_key_change, &cmd_key_test, &cmd_ls,
 	&cmd_cat,	 &cmd_stat,	  &cmd_put,	 &cmd_get,
-	&cmd_sync,	 &cmd_check,	  &cmd_gc,	 &cmd_rebuild,
-	&cmd_bench,
+	&cmd_sync,	 &cmd_check,	  &cmd_gc,	 &cmd_snapshot,
+	&cmd_rebuild,	 &cmd_bench,
 };
 
 #define NAME_COLUMNS 12

@@ -193,6 +193,15 @@ int mounted_sync(const struct mounted *m, int *ret_code, char **ret_text)
 	return r;
 }
 
+int mounted_snapshot(const struct mounted *m, int *ret_code, char **ret_text)
+{
+	struct control_status none = CONTROL_STATUS_INIT;
+	int r = request(m, "snapshot", 0, &none, ret_code, ret_text);
+
+	control_status_release(&none);
+	return r;
+}
+
 int mounted_gc(const struct mounted *m, bool dry_run,
 	       struct vault_gc_result *ret, int *ret_code, char **ret_text)
 {

@@ -42,6 +42,10 @@ int mounted_find(const char *path, struct mounted *ret) must_check;
 int mounted_sync(const struct mounted *m, int *ret_code,
 		 char **ret_text) must_check;
 
+/* The same with "snapshot": the text says what came of it. */
+int mounted_snapshot(const struct mounted *m, int *ret_code,
+		     char **ret_text) must_check;
+
 /* The same with "gc"; *ret is set if the code is EXIT_DONE. */
 int mounted_gc(const struct mounted *m, bool dry_run,
 	       struct vault_gc_result *ret, int *ret_code,

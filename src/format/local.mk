@@ -34,6 +34,13 @@ src_format_libformat_a_SOURCES = \
 	%D%/slot.c \
 	%D%/slot.h \
 	%D%/slot_priv.h \
+	%D%/snapshot.c \
+	%D%/snapshot.h \
+	%D%/state.c \
+	%D%/state.h \
+	%D%/state_inode.h \
+	%D%/state_item.h \
+	%D%/state_order.c \
 	%D%/vault_header.c \
 	%D%/vault_header.h \
 	%D%/writer_file.c

@@ -9,10 +9,8 @@
 #include "vault/devices.h"
 #include "vault/merge.h"
 #include "vault/packs.h"
+#include "vault/tables.h"
 
-#define SLOT_TABLE "slot"
-#define EPOCH_TABLE "epoch"
-#define FEATURE_TABLE "feature"
 #define SLOT_REC_MAX (2u + 64u)
 #define EPOCH_ID_BYTES (4u + 32u)
 #define FEATURE_REC_BYTES 24u

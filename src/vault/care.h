@@ -63,6 +63,12 @@ struct vault_gc_result {
 int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
 	must_check;
 
+/* Makes a snapshot of what is published, so that an opening without an index
+ * reads that and the log after it: 1; 0: there is one already.  ERR_READ_ONLY. */
+int vault_snapshot(struct vault *v) must_check;
+/* What that result says to a user. */
+const char *vault_snapshot_text(int made);
+
 /* Removes the local index; the next opening makes it anew.  The vault must not
  * be open. */
 int vault_drop_index(const struct vault_options *opts) must_check;

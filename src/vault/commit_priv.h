@@ -162,6 +162,10 @@ int pack_stage_discard(struct commit *c) must_check;
  * that joins must store again for the batches up to `seq`; tells the journal
  * and the index.  is_busy held, no lock. */
 int pack_stage(struct commit *c, uint64_t below, uint64_t seq) must_check;
+/* Packs that are in the vault become known to the journal, the index and the
+ * next segment.  is_busy held, no lock. */
+int pack_stage_tell(struct commit *c, const struct buf *packs, uint32_t n)
+	must_check;
 /* Drops those files, after publishing; what came to life meanwhile stays and is
  * told to the journal again.  cut_lock held. */
 int pack_stage_drop(struct commit *c, uint64_t below, uint64_t frame) must_check;

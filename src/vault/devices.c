@@ -9,8 +9,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "vault/core.h"
-
-#define DEVICE_TABLE "device"
+#include "vault/tables.h"
 
 /* What the index keeps of a device: its first name, its newest, retirement.
  * The first is that of the ADD with the least key, the newest that of the ADD

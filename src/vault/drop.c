@@ -64,7 +64,8 @@ static int collect_candidate(void *arg, const struct index_pack *p)
 {
 	struct marking *m = arg;
 
-	if (p->is_stage || p->writer != m->v->writer)
+	/* Packs of snapshots go by their own rule (snap_tidy.c). */
+	if (p->is_stage || p->type != PACK_DATA || p->writer != m->v->writer)
 		return 0;
 	m->n_own++;
 	if (p->live_bytes > 0 || p->flags & PACK_FLAG_ABSENT)

@@ -49,7 +49,8 @@ static int tally_pack(void *arg, const struct index_pack *p)
 	struct tally *t = arg;
 	struct garbage_sums sums;
 
-	if (p->is_stage || p->writer != t->g.v->writer)
+	if (p->is_stage || p->type != PACK_DATA ||
+	    p->writer != t->g.v->writer)
 		return 0;
 	t->result->n_packs++;
 	int r = garbage_of_pack(&t->g, p, NULL, &sums);

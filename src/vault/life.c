@@ -16,6 +16,7 @@
 #include "vault/commit_priv.h"
 #include "vault/holds.h"
 #include "vault/index_life.h"
+#include "vault/snap.h"
 
 static void close_quietly(struct env *env, int *fd)
 {
@@ -248,6 +249,8 @@ static int checkpoint(struct vault *v)
 	if (!v->journal)
 		return 0;
 	r = commit_publish(v);
+	if (r == 0)
+		snap_if_due(c);
 	lock_take(&v->cut_lock);
 	e = is_index_good(v) ? marks_clean(c) : marks_unclean(c);
 	lock_drop(&v->cut_lock);

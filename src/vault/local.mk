@@ -12,6 +12,10 @@ src_vault_libvault_a_SOURCES = \
 	%D%/node.h %D%/node_edit.h %D%/node_types.h %D%/node.c %D%/node_rec.c \
 	%D%/oplog.h %D%/oplog.c %D%/order.h %D%/order.c %D%/row_memo.h \
 	%D%/settle.h %D%/settle.c \
+	%D%/snap.h %D%/snap_file.c %D%/snap_load.c %D%/snap_make.c \
+	%D%/snap_open.c %D%/snap_scratch.c %D%/snap_state.h \
+	%D%/snap_tidy.c %D%/snap_write.c %D%/snap_write_inodes.c \
+	%D%/snap_write_packs.c %D%/snap_write_priv.h %D%/tables.h \
 	%D%/born.h %D%/born.c \
 	%D%/tree_priv.h %D%/tree.c %D%/tree_attr.c %D%/tree_names.c %D%/tree_xattr.c \
 	%D%/view.h %D%/view_priv.h %D%/view.c \

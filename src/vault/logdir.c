@@ -53,8 +53,8 @@ static int open_step(struct env *env, int *above, const char *name, bool create,
 	return fd == -ENOTDIR || fd == -ELOOP ? ERR_DAMAGED : fd;
 }
 
-/* w/<writer>/l; -ENOENT. */
-static int open_log(struct vault *v, uint64_t writer, bool create)
+int logdir_open_part(struct vault *v, uint64_t writer, const char *part,
+		     bool create)
 {
 	char name[WRITER_NAME_LEN + 1];
 	int fd = v->vault_dirfd;
@@ -64,8 +64,13 @@ static int open_log(struct vault *v, uint64_t writer, bool create)
 	if (fd >= 0)
 		fd = open_step(v->env, &fd, name, create, true);
 	if (fd >= 0)
-		fd = open_step(v->env, &fd, LOG_NAME, create, true);
+		fd = open_step(v->env, &fd, part, create, true);
 	return fd;
+}
+
+static int open_log(struct vault *v, uint64_t writer, bool create)
+{
+	return logdir_open_part(v, writer, LOG_NAME, create);
 }
 
 int logdir_open_own(struct vault *v, bool create)
@@ -190,9 +195,15 @@ static int changed_of(struct env *env, int fd, struct timespec *ret)
 int logdir_list(struct vault *v, uint64_t writer, uint64_t from_seq,
 		struct log_names *ret)
 {
+	return logdir_list_part(v, writer, LOG_NAME, from_seq, ret);
+}
+
+int logdir_list_part(struct vault *v, uint64_t writer, const char *part,
+		     uint64_t from_seq, struct log_names *ret)
+{
 	auto_log_names struct log_names l = { 0 };
 	struct listing in = { &l, from_seq };
-	int fd = open_log(v, writer, false), r;
+	int fd = logdir_open_part(v, writer, part, false), r;
 
 	if (fd == -ENOENT)
 		return 0;

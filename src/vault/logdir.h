@@ -40,6 +40,12 @@ int logdir_writers(struct vault *v, uint64_t **ret, size_t *ret_n,
  * `ret` was zeroed or released before. */
 int logdir_list(struct vault *v, uint64_t writer, uint64_t from_seq,
 		struct log_names *ret) must_check;
+/* The same of w/<writer>/<part>, whose files are named alike; and the folder
+ * itself, made if need be: a descriptor, -ENOENT. */
+int logdir_list_part(struct vault *v, uint64_t writer, const char *part,
+		     uint64_t from_seq, struct log_names *ret) must_check;
+int logdir_open_part(struct vault *v, uint64_t writer, const char *part,
+		     bool create) must_check;
 /* When the folder changed last, without listing it: 1; 0: absent. */
 int logdir_changed(struct vault *v, uint64_t writer, struct timespec *ret)
 	must_check;

@@ -61,9 +61,8 @@ static int new_beside(struct vault *v, struct node *n, struct dot version,
 	return 0;
 }
 
-/* The inode beside `n` of one of its versions, made if need be. */
-static int beside(struct vault *v, struct node *n, struct dot version,
-		  struct node **ret)
+int merge_beside(struct vault *v, struct node *n, struct dot version,
+		 struct node **ret)
 {
 	struct node_sibling *sib = node_find_sibling(n, version);
 
@@ -372,7 +371,7 @@ int merge_apply_split(struct vault *v, struct node *n, const struct op *op)
 
 	if ((sib && sib->is_split) || inode_id_equal(inode_id_split(d), n->id))
 		return 0;
-	r = beside(v, n, d, &s);
+	r = merge_beside(v, n, d, &s);
 	if (r < 0)
 		return r;
 	sib = node_find_sibling(n, d);
@@ -435,7 +434,7 @@ static int hold_here(struct vault *v, struct node *n, struct dot version)
 	if (here) {
 		auto_node struct node *s = NULL;
 
-		r = beside(v, n, here->dot, &s);
+		r = merge_beside(v, n, here->dot, &s);
 		if (r == 0)
 			r = extents_move(v, n->ino, s->ino);
 		if (r < 0)
@@ -485,7 +484,7 @@ static int hold_beside(struct vault *v, struct node *n,
 
 	if (ver->holder && ver->holder != n->ino && ver->has_digest)
 		return 0;
-	r = beside(v, n, ver->dot, &s);
+	r = merge_beside(v, n, ver->dot, &s);
 	if (r < 0)
 		return r;
 	if (!ver->holder) {
@@ -501,7 +500,7 @@ static int hold_beside(struct vault *v, struct node *n,
 	return 0;
 }
 
-static int digest_versions(struct vault *v, struct node *n)
+int merge_digest_versions(struct vault *v, struct node *n)
 {
 	for (unsigned i = 0; i < n->n_versions; i++) {
 		struct node_version *ver = &n->versions[i];
@@ -544,7 +543,7 @@ static int hold_all(struct vault *v, struct node *n)
 		if (!dot_equal(n->versions[i].dot, top))
 			r = hold_beside(v, n, &n->versions[i]);
 	if (r == 0 && n->n_versions > 1)
-		r = digest_versions(v, n);
+		r = merge_digest_versions(v, n);
 	if (r == 0)
 		take_size(v, n, node_find_version(n, top)->size);
 	return r;

@@ -37,6 +37,12 @@ int merge_replace_versions(struct vault *v, struct node *n,
  * go.  Called after each change, before the view's. */
 int merge_settle_holders(struct vault *v, struct node *n) must_check;
 
+/* The inode beside `n` of one of its versions, made if need be. */
+int merge_beside(struct vault *v, struct node *n, struct dot version,
+		 struct node **ret) must_check;
+/* What tells equal data, of every version somebody holds. */
+int merge_digest_versions(struct vault *v, struct node *n) must_check;
+
 /* merge_inherit.c: registers of a split or virtual inode follow its origin's
  * until it has its own.  Of one, or of all below `n`. */
 void merge_inherit_one(const struct node *from, struct node *to);

@@ -121,11 +121,16 @@ static bool has_given_up(const struct node *n)
 
 int order_note_revival(struct vault *v, const struct node *n)
 {
-	uint8_t rec[8];
-
 	if (n->kind != KIND_FILE || v->order.revived == v->order.position ||
 	    !has_given_up(n))
 		return 0;
+	return order_note_state(v);
+}
+
+int order_note_state(struct vault *v)
+{
+	uint8_t rec[8];
+
 	le64_put(rec, v->order.position);
 	int r = index_value_put(v->index, REVIVED_TABLE, "", 0, rec,
 				sizeof(rec));

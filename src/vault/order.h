@@ -38,6 +38,10 @@ int order_note(struct vault *v, struct dot d) must_check;
  */
 int order_note_revival(struct vault *v, const struct node *n) must_check;
 
+/* The state came as a whole, with a position noted for the newest segment of
+ * each writer in it: all of it is as new as the last of those. */
+int order_note_state(struct vault *v) must_check;
+
 /* The greatest position up to which every segment is in S: those need not be
  * remembered any longer. */
 int order_stable(struct vault *v, const struct stable_cut *s,

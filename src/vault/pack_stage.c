@@ -319,13 +319,13 @@ static int make_packs(struct made *m, const struct live_list *l,
 
 /* ---------------------------------------------------------------- telling */
 
-static int place_packs(struct vault *v, const struct made *m)
+static int place_packs(struct vault *v, const struct buf *packs, uint32_t n)
 {
 	struct cursor at;
 	int r = 0;
 
-	cursor_init(&at, m->packs.data, m->packs.len);
-	for (uint32_t i = 0; r == 0 && i < m->n_packs; i++) {
+	cursor_init(&at, packs->data, packs->len);
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		struct segment_pack p;
 
 		segment_pack_read(&at, &p);
@@ -338,24 +338,23 @@ static int place_packs(struct vault *v, const struct made *m)
 
 /* The journal first: an index that names a pack which neither journal nor
  * segment names would lose it at the next opening. */
-static int tell(struct made *m)
+int pack_stage_tell(struct commit *c, const struct buf *packs, uint32_t n)
 {
-	struct commit *c = m->c;
 	int r = 0;
 
-	if (m->n_packs == 0)
+	if (n == 0)
 		return 0;
 	lock_take(&c->v->cut_lock);
 	r = marks_unclean(c);
 	if (r == 0)
-		r = commit_add_packs(c, &m->packs, m->n_packs);
+		r = commit_add_packs(c, packs, n);
 	if (r == 0) {
-		r = frames_write_packs(c, &m->packs, m->n_packs);
+		r = frames_write_packs(c, packs, n);
 		if (r < 0)
-			commit_take_back_packs(c, m->packs.len, m->n_packs);
+			commit_take_back_packs(c, packs->len, n);
 	}
 	lock_drop(&c->v->cut_lock);
-	return r < 0 ? r : place_packs(c->v, m);
+	return r < 0 ? r : place_packs(c->v, packs, n);
 }
 
 int pack_stage(struct commit *c, uint64_t below, uint64_t seq)
@@ -376,7 +375,7 @@ int pack_stage(struct commit *c, uint64_t below, uint64_t seq)
 	if (r == 0 && (l.n > 0 || elsewhere.len > 0))
 		r = make_packs(&m, &l, &elsewhere);
 	/* What is made counts, whatever came after. */
-	int told = tell(&m);
+	int told = pack_stage_tell(c, &m.packs, m.n_packs);
 	mem_free(l.list);
 	buf_release(&m.packs);
 	return r < 0 ? r : told;

@@ -8,17 +8,16 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "index/index_chunk.h"
+#include "vault/tables.h"
 
 /* Other packs of a chunk that has a place: content id -> {pack number, entry}
  * each.  Two devices may store one chunk at the same time. */
-#define OTHER_TABLE "chunk-other"
 #define OTHER_BYTES (8u + PACK_ENTRY_BYTES)
 #define OTHER_MAX 64u
 
 /* Chunks the index handles in one go: below a millisecond. */
 #define SLICE 100u
 
-#define DROPPED_TABLE "pack-drop"
 #define DROPPED_ID_BYTES (8u + PACK_NAME_BYTES)
 
 /* ---------------------------------------------------------------- other places */
@@ -199,8 +198,10 @@ static int place_entries(struct vault *v, const struct index_pack *row,
 	struct cursor c;
 	int r = 0;
 
+	if (row->type != PACK_DATA)
+		return 0;
 	cursor_init(&c, entries, (size_t)n * PACK_ENTRY_BYTES);
-	while (r == 0 && row->type == PACK_DATA && cursor_left(&c) > 0) {
+	while (r == 0 && cursor_left(&c) > 0) {
 		struct pack_entry e;
 
 		r = pack_entry_read(&c, &e);

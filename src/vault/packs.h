@@ -22,7 +22,8 @@
 #define PACK_FLAG_ABSENT 2u
 
 /*
- * A pack and its chunks enter the index.  A chunk that already has a place in
+ * A pack and its chunks enter the index; of one of metadata the entries are
+ * not looked at.  A chunk that already has a place in
  * a pack that is here keeps it.  Known packs are left alone.
  */
 int packs_announce(struct vault *v, uint64_t writer,

@@ -9,6 +9,7 @@
 #include "vault/commit_priv.h"
 #include "vault/core_state.h"
 #include "vault/index_life.h"
+#include "vault/snap.h"
 #include "vault/writers.h"
 
 /* Of the index's memory, for nodes: a page holds many more, but decoding costs
@@ -109,11 +110,9 @@ int index_life_open_clean(struct commit *c)
 
 /* ---------------------------------------------------------------- anew */
 
-static int rebuild_once(struct commit *c)
+static int begin_anew(struct commit *c)
 {
-	const struct receive_options o = { .is_rebuild = true };
 	struct vault *v = c->v;
-	uint64_t n;
 	int r;
 
 	c->generation = random_u64();
@@ -126,6 +125,44 @@ static int rebuild_once(struct commit *c)
 		r = core_state_make(v);
 		lock_drop(&v->index_lock);
 	}
+	return r;
+}
+
+/* From a snapshot if there is one of use; the log tells the rest, or all. */
+static int begin_from_snapshot(struct commit *c)
+{
+	struct snap_tried tried = { .n = 0 };
+	bool again = true;
+	int r = 0;
+
+	if (c->v->opts.whole_log)
+		return begin_anew(c);
+	while (r == 0 && again) {
+		auto_manifest struct manifest m = { .plain = NULL };
+
+		again = false;
+		r = begin_anew(c);
+		if (r == 0)
+			r = snap_find(c, &tried, &m);
+		if (r <= 0)
+			break;
+		r = snap_load(c, &m);
+		if (!snap_is_at_fault(r))
+			break;
+		again = true;
+		index_life_close(c->v);
+		r = snap_note_tried(&tried, &m);
+	}
+	snap_tried_release(&tried);
+	return r;
+}
+
+static int rebuild_once(struct commit *c)
+{
+	const struct receive_options o = { .is_rebuild = true };
+	uint64_t n;
+	int r = begin_from_snapshot(c);
+
 	return r < 0 ? r : receive_all(c, &o, &n);
 }
 

@@ -34,11 +34,11 @@ struct vault_credential {
 struct vault_options {
 	struct env *env;	  /* NULL: env_posix() */
 	const char *path;	  /* the vault directory */
-	const char *state_path;	  /* parent of <uuid>/; NULL: the default,
-				     $XDG_STATE_HOME/coffer or
-				     ~/.local/state/coffer */
+	const char *state_path;	  /* parent of <uuid>/; NULL: in XDG_STATE_HOME
+				     or ~/.local/state: coffer */
 	bool no_state;		  /* read-only, index in memory */
 	bool read_only;
+	bool whole_log;		  /* the index from the log, no snapshots */
 	bool lock_memory;	  /* mlock decrypted data too */
 	size_t cache_bytes;	  /* 0: 192 MiB, less on small machines */
 	size_t dirty_bytes;	  /* 0: 96 MiB, likewise */

@@ -29,7 +29,8 @@ struct member {
 	uint8_t *name;	   /* owned: the name before R5 */
 	uint16_t name_len;
 	uint8_t kind;
-	bool is_virtual, is_ghost, is_split_first;
+	bool is_virtual, is_split_first;
+	bool is_ghost; /* of view_members; a row does not tell */
 	bool is_kept; /* view_update: was there before and is there now */
 };
 

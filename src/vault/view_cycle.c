@@ -291,6 +291,13 @@ int view_break_cycles(struct vault *v, struct node *n, struct moved_list *ret)
 	return r <= 0 ? r : break_all(v, n, ret);
 }
 
+int view_break_all(struct vault *v)
+{
+	auto_moved struct moved_list moved = { 0 };
+
+	return break_all(v, NULL, &moved);
+}
+
 static int collect_moved(void *arg, const uint8_t *id, size_t id_bytes,
 			 const uint8_t *rec, size_t bytes)
 {

@@ -138,5 +138,7 @@ void moved_list_release(struct moved_list *l);
 #define auto_moved __attribute__((cleanup(moved_list_release)))
 int view_break_cycles(struct vault *v, struct node *n, struct moved_list *ret)
 	must_check;
+/* The same for all directories at once, while none has a row yet. */
+int view_break_all(struct vault *v) must_check;
 
 #endif

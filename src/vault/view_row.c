@@ -22,7 +22,6 @@ enum extra_bit {
 
 enum member_bit {
 	MEMBER_VIRTUAL = 1,
-	MEMBER_GHOST = 2,
 	MEMBER_SPLIT_FIRST = 4,
 };
 
@@ -167,7 +166,6 @@ uint64_t view_cookie(const struct vault *v, const void *name, size_t len)
 static void put_member(struct buf *b, const struct member *m)
 {
 	buf_put_u8(b, (uint8_t)((m->is_virtual ? MEMBER_VIRTUAL : 0) |
-				(m->is_ghost ? MEMBER_GHOST : 0) |
 				(m->is_split_first ? MEMBER_SPLIT_FIRST : 0)));
 	buf_put_u8(b, m->kind);
 	buf_put_u64(b, m->ino);
@@ -190,7 +188,6 @@ static int read_member(struct cursor *c, struct member_list *l)
 		return r;
 	unsigned bits = cursor_u8(c);
 	m->is_virtual = bits & MEMBER_VIRTUAL;
-	m->is_ghost = bits & MEMBER_GHOST;
 	m->is_split_first = bits & MEMBER_SPLIT_FIRST;
 	m->kind = cursor_u8(c);
 	m->ino = cursor_u64(c);

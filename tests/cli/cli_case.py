@@ -21,8 +21,8 @@ CHEAP = ("--kdf-memory", "64M")
 
 COMMANDS = ["init", "mount", "umount", "status", "stats", "info", "key list",
             "key add", "key remove", "key change", "key test", "ls", "cat",
-            "stat", "put", "get", "sync", "check", "gc", "rebuild",
-            "bench"]
+            "stat", "put", "get", "sync", "check", "gc", "snapshot",
+            "rebuild", "bench"]
 
 
 def words(command):

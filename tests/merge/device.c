@@ -23,6 +23,7 @@
 #include "vault/extents.h"
 #include "vault/holds.h"
 #include "vault/merge.h"
+#include "vault/snap_state.h"
 #include "vault/tree.h"
 #include "vault/view.h"
 
@@ -347,6 +348,21 @@ static int locate(struct vault *v, const char *path, struct target *ret)
 	return r < 0 ? r : 0;
 }
 
+/* As a write does before its cut. */
+static int set_live(struct vault *v, uint64_t ino, const struct op_content *c)
+{
+	auto_node struct node *n = NULL;
+	int r = node_get(v->nodes, ino, &n);
+
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	n->size = c->size;
+	n->mtime_ns = c->mtime_ns;
+	n->ctime_ns = c->ctime_ns;
+	node_dirty(n);
+	return 0;
+}
+
 static int write_all(struct vault *v, uint64_t ino, const char *data)
 {
 	auto_buf struct buf raw = BUF_INIT(4096);
@@ -360,6 +376,8 @@ static int write_all(struct vault *v, uint64_t ino, const char *data)
 	int r = merge_prepare_write(v, ino);
 	if (r == 0)
 		r = oplog_cut(&v->oplog, 1, &reserved);
+	if (r == 0)
+		r = set_live(v, ino, &c);
 	if (r == 0) {
 		extent_put(&raw, &x);
 		c.extents = (struct extent_list){ raw.data, (uint32_t)raw.len,
@@ -550,6 +568,158 @@ static void print_tree(struct vault *v, uint64_t dir, const char *prefix)
 	mem_free(p.names);
 }
 
+/* ---------------------------------------------------------------- snapshots */
+
+static int add_item(void *arg, const struct state_item *it)
+{
+	return state_put(arg, it);
+}
+
+static void write_state(struct vault *v, struct buf *ret)
+{
+	lock_take(&v->index_lock);
+	check("write state", snap_state_write(v, add_item, ret));
+	lock_drop(&v->index_lock);
+}
+
+static void load_state(struct vault *v, const struct buf *state)
+{
+	struct snap_load *l;
+	struct cursor at;
+
+	cursor_init(&at, state->data, state->len);
+	lock_take(&v->index_lock);
+	check("load", snap_load_new(v, &l));
+	while (cursor_left(&at) > 0) {
+		struct state_item it;
+
+		check("read item", state_read(&at, &it));
+		check("load item", snap_load_item(l, &it));
+	}
+	check("load end", snap_load_end(l));
+	snap_load_free(l);
+	lock_drop(&v->index_lock);
+}
+
+static void put_line(struct buf *b, char *line)
+{
+	if (!line)
+		die("line", -ENOMEM);
+	buf_put(b, line, strlen(line));
+	mem_free(line);
+}
+
+static int dump_row(void *arg, const struct index_link *l)
+{
+	struct buf *b = arg;
+
+	put_line(b, mem_printf("  %.*s kind %u shows %" PRIx64 " cookie %"
+			       PRIx64 " members",
+			       (int)l->name_len, (const char *)l->name,
+			       l->kind, l->ino, l->cookie));
+	for (size_t i = 0; i < l->extra_bytes; i++)
+		put_line(b, mem_printf(" %02x", l->extra[i]));
+	put_line(b, mem_printf("\n"));
+	return buf_error(b);
+}
+
+struct dump {
+	struct vault *v;
+	struct buf *b;
+	bool is_shifted; /* a number was taken: where it goes is chance */
+};
+
+static int dump_node(void *arg, uint64_t ino, const uint8_t *rec, size_t bytes)
+{
+	struct dump *d = arg;
+	auto_node struct node *n = NULL;
+
+	(void)rec;
+	(void)bytes;
+	check("node", node_get(d->v->nodes, ino, &n));
+	d->is_shifted |= n->is_passed;
+	put_line(d->b, mem_printf("%" PRIx64 " kind %u flags %x rep %" PRIx64
+				  " united %u members %" PRIu64
+				  " subdirs %" PRIu64 " special %" PRIu64
+				  " moved to %" PRIx64 " %.*s\n",
+				  ino, n->kind, n->flags, n->rep, n->n_united,
+				  n->n_members, n->n_subdirs, n->n_special,
+				  n->r4_parent, (int)n->r4_name.len,
+				  n->r4_name.bytes ?
+					  (const char *)n->r4_name.bytes : ""));
+	/* What is shown nowhere has no size that counts. */
+	put_line(d->b, mem_printf("  size %" PRIu64 " data %" PRIu64
+				  " origin %" PRIx64 " mode %o mtime %" PRId64
+				  " ctime %" PRId64 "\n",
+				  n->flags & NODE_GONE ? 0 : n->size,
+				  n->data_bytes, n->origin, n->mode,
+				  n->mtime_ns, n->ctime_ns));
+	return index_link_each(d->v->index, ino, 0, dump_row, d->b);
+}
+
+/* What follows from the state: rows and counters. */
+static bool write_view(struct vault *v, struct buf *ret)
+{
+	struct dump d = { v, ret, false };
+
+	lock_take(&v->index_lock);
+	check("flush", node_cache_flush(v->nodes));
+	check("nodes", index_node_each(v->index, 0, dump_node, &d));
+	lock_drop(&v->index_lock);
+	put_line(ret, mem_printf("%" PRIu64 " inodes, %" PRIu64
+				 " directories, %" PRIu64 " moved, %" PRIu64
+				 " bytes inline\n",
+				 v->n_inodes, v->n_dirs, v->n_moved,
+				 v->inline_bytes));
+	check("view", buf_error(ret));
+	return !d.is_shifted;
+}
+
+static void compare(const char *what, const struct buf *a, const struct buf *b)
+{
+	if (a->len == b->len && memcmp(a->data, b->data, a->len) == 0)
+		return;
+	fprintf(stderr, "%.*s----\n%.*s", (int)a->len, (char *)a->data,
+		(int)b->len, (char *)b->data);
+	die(what, ERR_DAMAGED);
+}
+
+/* The device goes on with an index made of its state, which must be the same
+ * in every byte. */
+static void do_snap(struct device *d)
+{
+	auto_buf struct buf state = BUF_INIT(MEM_MAX), view = BUF_INIT(MEM_MAX);
+	auto_buf struct buf again = BUF_INIT(MEM_MAX),
+			    same_view = BUF_INIT(MEM_MAX);
+	struct vault *old = d->v, *v = new_vault(old->writer);
+
+	write_state(old, &state);
+	load_state(v, &state);
+	write_state(v, &again);
+	compare("the state is another", &state, &again);
+	if (!write_view(old, &view)) {
+		free_vault(v);
+		return;
+	}
+	(void)write_view(v, &same_view);
+	compare("the view is another", &view, &same_view);
+	oplog_release(&v->oplog);
+	v->oplog = old->oplog;
+	check("oplog", oplog_init(&old->oplog, 1));
+	free_vault(old);
+	d->v = v;
+}
+
+/* Devices that know the same have one state, in every byte. */
+static void do_same(struct device *a, struct device *b)
+{
+	auto_buf struct buf x = BUF_INIT(MEM_MAX), y = BUF_INIT(MEM_MAX);
+
+	write_state(a->v, &x);
+	write_state(b->v, &y);
+	compare("the states of two devices differ", &x, &y);
+}
+
 /* ---------------------------------------------------------------- commands */
 
 static void answer(int r)
@@ -576,6 +746,10 @@ static void command(char **f, unsigned n)
 		do_receive(find_device(f[1]),
 			   find_device(f[2])->v->writer,
 			   strtoull(f[3], NULL, 10));
+	} else if (strcmp(f[0], "snap") == 0 && n == 2) {
+		do_snap(find_device(f[1]));
+	} else if (strcmp(f[0], "same") == 0 && n == 3) {
+		do_same(find_device(f[1]), find_device(f[2]));
 	} else if (strcmp(f[0], "tree") == 0 && n == 2) {
 		print_tree(find_device(f[1])->v, VAULT_ROOT_INO, "");
 	} else if (strcmp(f[0], "op") == 0 && n >= 5) {

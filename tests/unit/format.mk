@@ -14,6 +14,7 @@ check_PROGRAMS += \
 	tests/unit/test_segment \
 	tests/unit/test_segment_body \
 	tests/unit/test_slot \
+	tests/unit/test_state \
 	tests/unit/test_vault_header
 
 tests_unit_test_ids_SOURCES = %D%/test_ids.c $(FORMAT_UNIT_SHARED)
@@ -39,3 +40,5 @@ tests_unit_test_slot_LDADD = $(FORMAT_UNIT_LIBS)
 tests_unit_test_vault_header_SOURCES = %D%/test_vault_header.c \
 	$(FORMAT_UNIT_SHARED)
 tests_unit_test_vault_header_LDADD = $(FORMAT_UNIT_LIBS)
+tests_unit_test_state_SOURCES = %D%/test_state.c $(FORMAT_UNIT_SHARED)
+tests_unit_test_state_LDADD = $(FORMAT_UNIT_LIBS)

@@ -59,6 +59,10 @@ tests_unit_test_receive_SOURCES = %D%/test_receive.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
 tests_unit_test_receive_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_snapshot
+tests_unit_test_snapshot_SOURCES = %D%/test_snapshot.c $(COMMIT_FIXTURE)
+tests_unit_test_snapshot_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_slots
 tests_unit_test_slots_SOURCES = %D%/test_slots.c $(COMMIT_FIXTURE)
 tests_unit_test_slots_LDADD = $(VAULT_UNIT_LIBS)

@@ -40,7 +40,7 @@ class Pack:
         self.dropped = False
         if kind not in (1, 2):
             raise newer("pack type %d" % kind)
-        self.entries = entries(raw, chunk_max)
+        self.entries = entries(raw, chunk_max if kind == 1 else CHUNK_MAX)
         self.end = HEADER + sum(e.stored for e in self.entries)
         require(epoch >= 1, "epoch 0")
         require(PACK_MIN <= size <= PACK_MAX and size == padded(
