@@ -2,6 +2,7 @@
 FS_TESTS = \
 	%D%/test_attributes.py \
 	%D%/test_calls.py \
+	%D%/test_database.py \
 	%D%/test_large.py \
 	%D%/test_limits.py \
 	%D%/test_locks.py \
