@@ -13,6 +13,9 @@ import harness as H  # noqa: E402
 
 FAST = ("--kdf-memory", "64M")    # unlocking is not what is tested
 
+# For a lock, or a program.
+PATIENCE = int(300 * H.SLOWER)
+
 GIT = dict(os.environ, GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@example",
            GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@example",
            GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1")
@@ -58,7 +61,7 @@ def test_git(base):
 
 def write_rows(path, who, rows, errors):
     try:
-        db = sqlite3.connect(path, timeout=60)
+        db = sqlite3.connect(path, timeout=PATIENCE)
         for i in range(rows):
             with db:
                 db.execute("insert into t values (?, ?)", (who, i))
@@ -68,7 +71,7 @@ def write_rows(path, who, rows, errors):
 
 
 def sqlite_with(path, journal):
-    db = sqlite3.connect(path, timeout=60)
+    db = sqlite3.connect(path, timeout=PATIENCE)
     mode = db.execute("pragma journal_mode=%s" % journal).fetchone()[0]
     assert mode == journal, mode
     db.execute("create table t (who int, i int)")
@@ -81,19 +84,19 @@ def sqlite_with(path, journal):
     other = subprocess.Popen(
         ["sqlite3", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT)
-    script = ".timeout 60000\n" + "".join(
+    script = ".timeout %d000\n" % PATIENCE + "".join(
         "insert into t values (9, %d);\n" % i for i in range(60))
     for t in threads:
         t.start()
-    out, _ = other.communicate(script.encode(), timeout=120)
+    out, _ = other.communicate(script.encode(), timeout=PATIENCE)
     for t in threads:
-        t.join(120)
+        t.join(PATIENCE)
     assert not errors and other.returncode == 0 and not out, (errors, out)
     return check_db(path)
 
 
 def check_db(path):
-    db = sqlite3.connect(path, timeout=60)
+    db = sqlite3.connect(path, timeout=PATIENCE)
     assert db.execute("pragma integrity_check").fetchone()[0] == "ok"
     n = db.execute("select count(*) from t").fetchone()[0]
     db.close()
