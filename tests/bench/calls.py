@@ -152,6 +152,42 @@ def set_id_bits(top):
     return lambda top: must(P.mode(top + "/f") == 0o777, "they stay")
 
 
+def set_group_id(top):
+    """Where the group may not execute: fallocate(2) is writing too."""
+    for name in ("/f", "/g"):
+        P.write(top + name, b"1")
+        os.chmod(top + name, 0o2666)
+    P.as_user(P.BOB, P.write, top + "/f", b"2")
+
+    def allocate():
+        fd = os.open(top + "/g", os.O_RDWR)
+        os.posix_fallocate(fd, 0, 1)
+        os.close(fd)
+    P.as_user(P.BOB, allocate)
+    return lambda top: must(P.mode(top + "/f") == P.mode(top + "/g") == 0o666,
+                            "it stays")
+
+
+def copying(top):
+    size = 64 << 20
+    before = os.statvfs(top)
+    with open(top + "/f", "wb") as f:
+        f.write(os.urandom(size))
+        f.flush()
+        os.fsync(f.fileno())
+    with open(top + "/f", "rb") as f, open(top + "/g", "wb") as g:
+        middle = os.statvfs(top)
+        left = size
+        while left:
+            n = os.copy_file_range(f.fileno(), g.fileno(), left)
+            must(n > 0, "short")
+            left -= n
+        os.fsync(g.fileno())
+        after = os.statvfs(top)
+    first = before.f_bfree - middle.f_bfree
+    must(2 * (middle.f_bfree - after.f_bfree) < first, "it takes as much")
+
+
 def capabilities(top):
     P.write(top + "/f", b"1")
     os.chmod(top + "/f", 0o777)
@@ -329,6 +365,8 @@ PROBES = (
     ("extended attributes of 64 KiB, several", large_attributes),
     ("access control lists, obeyed and inherited", lists),
     ("set-user-ID goes when others write", set_id_bits),
+    ("set-group-ID of what is no program goes when strangers write",
+     set_group_id),
     ("file capabilities go when others write", capabilities),
     ("`O_TMPFILE`, and `linkat` of it", unnamed),
     ("`O_DIRECT`", direct),
@@ -338,6 +376,7 @@ PROBES = (
     ("`fallocate`, punch a hole", fallocate(3, 4096, 65536)),
     ("`fallocate`, zero a range", fallocate(0x10, 4096, 65536)),
     ("`fallocate`, collapse a range", fallocate(8, 4096, 65536)),
+    ("`copy_file_range` takes no room", copying),
     ("`SEEK_DATA`, `SEEK_HOLE`", holes),
     ("a sparse file of 2 GiB takes no room", sparse),
     ("times to the nanosecond", some_times(1, 1600000000123456789)),
