@@ -339,7 +339,7 @@ static const char *reason_against(const char *word)
 		  "the kernel does not tell of all that is read; relatime is "
 		  "the closest there is" },
 		{ "mand", "Linux has no mandatory locks any more" },
-		{ "remount", "unmount it and mount it again" },
+		{ "remount", "root says mount -i -o remount,ro or remount,rw" },
 		{ "bind", "mount the vault, then bind the mount point" },
 		{ "nosymfollow", "FUSE does not take it" },
 		{ "noacl", "noxattr does without access control lists" },

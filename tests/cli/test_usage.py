@@ -113,7 +113,7 @@ def test_wrong_usage_ends_with_2_and_one_line(box):
             (("mount", "-o", "uid=me", "v", "m"), "a number"),
             (("mount", "-o", "suid", "v", "m"), "nosuid"),
             (("mount", "-o", "strictatime", "v", "m"), "relatime"),
-            (("mount", "-o", "remount,ro", "v", "m"), "unmount it"),
+            (("mount", "-o", "remount,ro", "v", "m"), "mount -i"),
             (("mount", "-o", "attr_timeout=1", "v", "m"), "profile="),
             (("mount", "-o", "nodiratimes", "v", "m"), "no such word"),
             (("mount", "-o", "ro,frobnicate", "v", "m"), "frobnicate"),
