@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "vault/view.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,26 @@
 
 /* ---------------------------------------------------------------- members */
 
+/* `room`: memory of l->names for names, or NULL. */
+static int set_name(struct member *m, const struct node_name *name,
+		    uint8_t **room)
+{
+	if (room) {
+		memcpy(*room, name->bytes, name->len);
+		m->name = *room;
+		m->borrows_name = true;
+		*room += name->len;
+	} else {
+		m->name = mem_dup(name->bytes, name->len);
+	}
+	m->name_len = name->len;
+	return m->name ? 0 : -ENOMEM;
+}
+
 static int fill_member(struct member_list *l, const struct node *n,
 		       const struct node_place *p, uint64_t parent,
-		       const struct node_name *name, struct member **ret)
+		       const struct node_name *name, uint8_t **room,
+		       struct member **ret)
 {
 	struct member *m;
 	int r;
@@ -21,12 +39,10 @@ static int fill_member(struct member_list *l, const struct node *n,
 	if (name->len == 0) /* split, and not pinned yet */
 		return 0;
 	r = member_add(l, &m);
+	if (r == 0)
+		r = set_name(m, name, room);
 	if (r < 0)
 		return r;
-	m->name = mem_dup(name->bytes, name->len);
-	if (!m->name)
-		return -ENOMEM;
-	m->name_len = name->len;
 	m->ino = m->shown = n->ino;
 	m->id = n->id;
 	m->kind = (uint8_t)n->kind;
@@ -52,7 +68,7 @@ static int dir_member(const struct node *n, struct member_list *ret)
 		parent = n->r4_parent;
 		name = &n->r4_name;
 	}
-	int r = fill_member(ret, n, p, parent, name, &m);
+	int r = fill_member(ret, n, p, parent, name, NULL, &m);
 	if (r > 0)
 		m->is_ghost = is_ghost;
 	return r < 0 ? r : 0;
@@ -75,7 +91,7 @@ static int virtual_members(struct node *n, const struct node_place *first,
 
 		if (memcmp(ver->digest, shown[0]->digest, 32) == 0)
 			continue;
-		int e = fill_member(ret, n, first, parent, name, &m);
+		int e = fill_member(ret, n, first, parent, name, NULL, &m);
 		if (e <= 0)
 			return e;
 		m->is_virtual = true;
@@ -87,20 +103,40 @@ static int virtual_members(struct node *n, const struct node_place *first,
 	return r;
 }
 
+/* Room for the names of all places in one piece: a file may have thousands. */
+static int reserve_names(const struct shown_place *places, unsigned n,
+			 struct member_list *ret)
+{
+	const struct node_name *name;
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		merge_where(places[i].place, &name);
+		bytes += name->len;
+	}
+	ret->names = mem_alloc(max_of(bytes, (size_t)1));
+	return ret->names ? member_reserve(ret, n) : -ENOMEM;
+}
+
 static int file_members(struct node *n, struct member_list *ret)
 {
 	auto_free struct shown_place *places = NULL;
 	const struct node_place *first = NULL;
+	uint8_t *room = NULL;
 	unsigned n_places;
 	int r = merge_file_places(n, &places, &n_places);
 
+	assert(!ret->names);
+	if (r == 0 && n_places > 0)
+		r = reserve_names(places, n_places, ret);
+	room = ret->names;
 	for (unsigned i = 0; r >= 0 && i < n_places; i++) {
 		const struct node_place *p = places[i].place;
 		const struct node_name *name;
 		struct member *m;
 		uint64_t parent = merge_where(p, &name);
 
-		r = fill_member(ret, n, p, parent, name, &m);
+		r = fill_member(ret, n, p, parent, name, &room, &m);
 		if (r > 0) {
 			m->is_ghost = places[i].is_ghost;
 			m->is_split_first = n->flags & NODE_SPLIT &&

@@ -26,17 +26,19 @@ struct member {
 	struct dot link;   /* zeros when virtual */
 	hlc_t clock;	   /* of dot */
 	uint64_t parent;   /* the directory it is placed in */
-	uint8_t *name;	   /* owned: the name before R5 */
+	uint8_t *name;	   /* the name before R5; owned, unless borrows_name */
 	uint16_t name_len;
 	uint8_t kind;
 	bool is_virtual, is_split_first;
 	bool is_ghost; /* of view_members; a row does not tell */
 	bool is_kept; /* view_update: was there before and is there now */
+	bool borrows_name; /* of its list's `names` */
 };
 
 struct member_list {
 	struct member *m;
 	unsigned n, cap;
+	uint8_t *names; /* owned; NULL: none borrows */
 };
 
 void member_list_release(struct member_list *l);

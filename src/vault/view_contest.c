@@ -489,7 +489,11 @@ static int contest_run(struct vault *v, const struct member_list *all,
 
 	while (end < all->n && by_name(&all->m[from], &all->m[end]) == 0)
 		end++;
-	struct member_list run = { &all->m[from], end - from, end - from };
+	struct member_list run = {
+		.m = &all->m[from],
+		.n = end - from,
+		.cap = end - from,
+	};
 	int r = contest(v, &run, &won);
 	for (unsigned i = 0; r == 0 && i < won.n; i++) {
 		r = entry_add(i == 0 ? out : losers, &e);

@@ -11,6 +11,8 @@
 /* ---- lists ---- */
 /* A zeroed member at the end; -ENOMEM. */
 int member_add(struct member_list *l, struct member **ret) must_check;
+/* Makes room for so many more; -ENOMEM. */
+int member_reserve(struct member_list *l, unsigned n) must_check;
 /* A copy of `m` at the end. */
 int member_copy(struct member_list *l, const struct member *m) must_check;
 void member_remove(struct member_list *l, unsigned i);

@@ -29,7 +29,8 @@ enum member_bit {
 
 void member_release(struct member *m)
 {
-	mem_free(m->name);
+	if (!m->borrows_name)
+		mem_free(m->name);
 	m->name = NULL;
 }
 
@@ -38,20 +39,31 @@ void member_list_release(struct member_list *l)
 	for (unsigned i = 0; i < l->n; i++)
 		member_release(&l->m[i]);
 	mem_free(l->m);
+	mem_free(l->names);
 	*l = (struct member_list){ 0 };
+}
+
+int member_reserve(struct member_list *l, unsigned n)
+{
+	struct member *m;
+
+	if (n <= l->cap - l->n)
+		return 0;
+	n = max_of(l->n + n, l->cap * 2);
+	m = mem_realloc_array(l->m, n, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	l->m = m;
+	l->cap = n;
+	return 0;
 }
 
 int member_add(struct member_list *l, struct member **ret)
 {
-	if (l->n == l->cap) {
-		unsigned cap = l->cap ? l->cap * 2 : 1;
-		struct member *m = mem_realloc_array(l->m, cap, sizeof(*m));
+	int r = member_reserve(l, 1);
 
-		if (!m)
-			return -ENOMEM;
-		l->m = m;
-		l->cap = cap;
-	}
+	if (r < 0)
+		return r;
 	l->m[l->n] = (struct member){ 0 };
 	*ret = &l->m[l->n++];
 	return 0;
@@ -72,6 +84,7 @@ int member_copy(struct member_list *l, const struct member *m)
 	}
 	*to = *m;
 	to->name = name;
+	to->borrows_name = false;
 	return 0;
 }
 

@@ -4,10 +4,10 @@
  * in it; then what opening takes, clean and with the index made anew.
  *
  *	bench_tree [-c cache MiB] [-d dirty MiB] [-b bytes a file] [-p a directory]
- *		[-o] files folder
+ *		[-o] [-l] files folder
  *
  * -p: files a directory (100; 0: all in one).  -o: opening only, of what an
- * earlier run left in the folder.
+ * earlier run left in the folder.  -l: names of one and the same file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +36,8 @@ struct bench {
 	uint64_t per_dir;
 	size_t cache_mib, dirty_mib;
 	uint32_t file_bytes;
+	bool links;
+	uint64_t linked; /* the file of all names */
 	char vault[PATH_BYTES], state[PATH_BYTES], index[PATH_BYTES];
 	uint64_t *dirs;
 	uint64_t n_dirs;
@@ -195,21 +197,28 @@ static void fill(struct vault *v, const struct bench *b, uint64_t ino,
 	}
 }
 
-static void create(struct vault *v, const struct bench *b, uint64_t i,
+static void create(struct vault *v, struct bench *b, uint64_t i,
 		   const char *lead)
 {
 	const struct vault_new what = { .mode = S_IFREG | 0644 };
 	struct vault_attr a;
 	struct name n;
 
+	if (b->links && b->linked) {
+		check(vault_link(v, b->linked, dir_of(b, i % b->n_files),
+				 name_of(&n, lead, i), &a),
+		      "link");
+		return;
+	}
 	check(vault_make(v, dir_of(b, i % b->n_files), name_of(&n, lead, i),
 			 &what, false, &a),
 	      "create");
+	b->linked = a.ino;
 	if (b->file_bytes)
 		fill(v, b, a.ino, i);
 }
 
-static void create_all(struct vault *v, const struct bench *b)
+static void create_all(struct vault *v, struct bench *b)
 {
 	struct span begin = now();
 
@@ -280,7 +289,7 @@ static void rename_some(struct vault *v, const struct bench *b)
 	tell("rename at random", begin, SAMPLES);
 }
 
-static void create_old(struct vault *v, const struct bench *b)
+static void create_old(struct vault *v, struct bench *b)
 {
 	struct span begin = now();
 
@@ -414,7 +423,7 @@ int main(int argc, char **argv)
 	bool only_open = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "c:d:b:p:o")) != -1) {
+	while ((c = getopt(argc, argv, "c:d:b:p:ol")) != -1) {
 		if (c == 'c')
 			b.cache_mib = number(optarg);
 		else if (c == 'd')
@@ -425,11 +434,13 @@ int main(int argc, char **argv)
 			b.per_dir = number(optarg);
 		else if (c == 'o')
 			only_open = true;
+		else if (c == 'l')
+			b.links = true;
 		else
 			return EXIT_FAILURE;
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "bench_tree [-c -d -b -p -o] FILES FOLDER\n");
+		fprintf(stderr, "bench_tree [-c -d -b -p -o -l] FILES FOLDER\n");
 		return EXIT_FAILURE;
 	}
 	b.n_files = number(argv[optind]);
