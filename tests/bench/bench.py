@@ -3,8 +3,9 @@
 """Coffer beside its peers, in one run: every workload on every system, turn by
 turn, each time in a fresh store.
 
-    bench.py [--install] [--rounds N] [--scale F] [--systems A,B] [--work A,B]
-             [--store FOLDER] [--out FOLDER]
+    bench.py [--install] [--rounds N] [--scale F] [--systems A,B] [--only A,B]
+             [--minutes M] [--store FOLDER] [--out FOLDER]
+    bench.py --merge A/results.json,B/results.json [--out FOLDER]
 
 Root is needed, to drop the kernel's caches.  COFFER names the program to
 measure.  Writes results.json, results.md and results.svg.
@@ -12,6 +13,7 @@ measure.  Writes results.json, results.md and results.svg.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,7 @@ class Bench:
         self.scale = scale
         self.seed = seed
         self.figures = {}
+        self.requests = {}
 
     def n(self, full):
         return max(1, int(full * self.scale))
@@ -117,6 +120,10 @@ def measure(cls, name, ops, store, work, scale, seed):
         if not system.is_reference:
             b.note("daemon, CPU seconds", system.cpu, "CPU s")
             b.note("daemon, peak memory", system.peak / 1e6, "MB")
+        if system.requests:
+            b.note("requests of the kernel", sum(system.requests.values()),
+                   "requests")
+            b.requests = system.requests
     except (systems.Failed, OSError, subprocess.SubprocessError,
             ValueError) as e:
         print("  %s on %s: %s" % (name, cls.name, e), file=sys.stderr)
@@ -124,7 +131,7 @@ def measure(cls, name, ops, store, work, scale, seed):
     finally:
         system.stop()
         os.rmdir(top)
-    return b.figures
+    return b
 
 
 def build_ops(work):
@@ -155,17 +162,75 @@ def parse():
     p.add_argument("--scale", type=float, default=1.0,
                    help="of the full sizes; less for a quick look")
     p.add_argument("--systems")
-    p.add_argument("--work")
+    p.add_argument("--only", "--work", dest="work", metavar="WORK,...",
+                   help="some workloads; the parts of a long run are put "
+                   "together with --merge")
+    p.add_argument("--minutes", type=float, default=0,
+                   help="begin nothing more after so long")
+    p.add_argument("--merge", metavar="FILE,...",
+                   help="measure nothing: one table of several results.json")
     p.add_argument("--store", default=tempfile.gettempdir(),
                    help="where stores are made: a disk, or a tmpfs")
     p.add_argument("--out", default="bench-results")
     return p.parse_args()
 
 
+class Clock:
+    """How long the workloads take on the systems, and when to end."""
+
+    def __init__(self, minutes):
+        self.start = time.monotonic()
+        self.end = self.start + minutes * 60 if minutes else float("inf")
+        self.seconds = {}
+
+    def is_over(self):
+        return time.monotonic() >= self.end
+
+    def took(self, work, system, seconds):
+        self.seconds.setdefault(work, {}).setdefault(system, []).append(
+            round(seconds, 1))
+
+
+def run_all(args, classes, work):
+    """Turn by turn; what is written after each workload is whole."""
+    clock = Clock(args.minutes)
+    results = {w: {c.name: [] for c in classes} for w in work}
+    told = {"how": vars(args), "results": results, "seconds": clock.seconds,
+            "requests": {}}
+    with tempfile.TemporaryDirectory(dir=args.store) as scratch:
+        ops = build_ops(scratch)
+        if systems.Passthrough in classes:
+            systems.Passthrough.build(scratch)
+        for i, w in ((i, w) for i in range(args.rounds) for w in work):
+            if clock.is_over():
+                print("%g minutes are over: round %d ends before %s" % (
+                    args.minutes, i + 1, w), flush=True)
+                break
+            for c in classes:
+                print("round %d: %s on %s" % (i + 1, w, c.name), flush=True)
+                start = time.monotonic()
+                b = measure(c, w, ops, args.store, scratch, args.scale,
+                            (i * len(work) + work.index(w)) * 100)
+                clock.took(w, c.name, time.monotonic() - start)
+                results[w][c.name].append(b.figures)
+                if b.requests:
+                    told["requests"].setdefault(w, {})[c.name] = b.requests
+            report.write(args.out, told)
+    print("A round took %.0f minutes." % (
+        sum(sum(v) / len(v) for by in clock.seconds.values()
+            for v in by.values()) / 60))
+    return told
+
+
 def main():
     args = parse()
+    if args.merge:
+        report.show(args.out, report.merge(args.merge.split(",")))
+        return
     if os.geteuid() != 0:
         sys.exit("bench.py: root is needed, to drop the kernel's caches")
+    # Leaves no mount behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench.py: ended"))
     if args.install:
         packages = sorted({c.package for c in systems.ALL if c.package})
         subprocess.run(["apt-get", "update", "-q"], check=True)
@@ -175,19 +240,7 @@ def main():
     names = [n for n in chosen(args.systems, by_name, "system")
              if by_name[n].is_there()]
     work = chosen(args.work, WORKLOADS, "workload")
-    results = {w: {n: [] for n in names} for w in work}
-    with tempfile.TemporaryDirectory(dir=args.store) as scratch:
-        ops = build_ops(scratch)
-        for i in range(args.rounds):
-            for w in work:
-                for n in names:
-                    print("round %d: %s on %s" % (i + 1, w, n), flush=True)
-                    results[w][n].append(measure(
-                        by_name[n], w, ops, args.store, scratch, args.scale,
-                        (i * len(work) + work.index(w)) * 100))
-                report.write(args.out, results, vars(args))
-    with open(os.path.join(args.out, "results.md"), encoding="utf-8") as f:
-        print(f.read())
+    report.show(args.out, run_all(args, [by_name[n] for n in names], work))
 
 
 if __name__ == "__main__":

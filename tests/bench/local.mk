@@ -5,6 +5,7 @@ tests_bench_bench_ops_SOURCES = %D%/bench_ops.c
 CLEANFILES += tests/bench/bench_ops
 EXTRA_DIST += \
 	%D%/README.md \
+	%D%/RESULTS.md \
 	%D%/bench.py \
 	%D%/calls.py \
 	%D%/report.py \

@@ -6,7 +6,9 @@ import platform
 import statistics
 
 OURS = "coffer"
-REFERENCES = ("bare", "passthrough_ll", "coffer, fast", "coffer, safe")
+REFERENCES = ("bare", "passthrough_ll", "coffer fast", "coffer safe")
+# Their fsync(2) does not wait for the disk: no peers where that is measured.
+NOT_DURABLE = ("cryfs",)
 MORE_IS_BETTER = ("MB/s",)
 
 
@@ -31,9 +33,14 @@ def times_better(unit, a, b):
     return b / a if a else 0
 
 
-def best_peer(unit, row):
+def is_durable(work, label):
+    return work == "durable" or "fsync" in label
+
+
+def best_peer(work, label, unit, row):
+    out = NOT_DURABLE if is_durable(work, label) else ()
     peers = {s: v[0] for s, v in row.items()
-             if s != OURS and s not in REFERENCES}
+             if s != OURS and s not in REFERENCES and s not in out}
     if not peers:
         return None
     pick = max if unit in MORE_IS_BETTER else min
@@ -49,18 +56,22 @@ def cell(v):
 
 
 def markdown(results, how):
-    names = list(next(iter(results.values())))
+    names = list(dict.fromkeys(n for by in results.values() for n in by))
+    rounds = [len(r) for by in results.values() for r in by.values() if r]
     lines = ["# Measured", "",
-             "%s, kernel %s, %d processors; %d rounds, scale %g, store on %s."
+             "%s, kernel %s, %d processors; %s rounds, scale %g, store on %s."
              % (platform.machine(), platform.release(), os.cpu_count(),
-                how["rounds"], how["scale"], how["store"]),
+                "-".join(map(str, sorted({min(rounds), max(rounds)}))),
+                how["scale"], how["store"]),
              "Medians, least and most in brackets. The ratios say how many "
-             "times as good coffer is.", "",
+             "times as good coffer is; where fsync counts, %s, whose fsync "
+             "does not wait for the disk, is no peer." %
+             " and ".join(NOT_DURABLE), "",
              "| work | what | unit | " + " | ".join(names) +
              " | to the best peer | to bare |",
              "|---|---|---|" + "---|" * (len(names) + 2)]
     for (work, label), (unit, row) in medians(results).items():
-        peer, ratio, bare = best_peer(unit, row), "", ""
+        peer, ratio, bare = best_peer(work, label, unit, row), "", ""
         if OURS in row and peer:
             ratio = "%.2f (%s)" % (
                 times_better(unit, row[OURS][0], row[peer][0]), peer)
@@ -77,7 +88,7 @@ def svg(results):
     """A bar a row: how many times as good as the best peer, to 10 times."""
     bars = []
     for (work, label), (unit, row) in medians(results).items():
-        peer = best_peer(unit, row)
+        peer = best_peer(work, label, unit, row)
         if OURS in row and peer and row[OURS][0]:
             bars.append(("%s: %s" % (work, label), times_better(
                 unit, row[OURS][0], row[peer][0])))
@@ -100,14 +111,43 @@ def svg(results):
     return "\n".join(out) + "\n"
 
 
-def write(folder, results, how):
+def write(folder, told):
+    """All of what one run, or several, found."""
     os.makedirs(folder, exist_ok=True)
-    done = {w: by for w, by in results.items() if any(by.values())}
+    done = {w: by for w, by in told["results"].items() if any(by.values())}
     texts = {
-        "results.json": json.dumps({"how": how, "results": done}, indent=1),
-        "results.md": markdown(done, how),
+        "results.json": json.dumps({**told, "results": done}, indent=1),
+        "results.md": markdown(done, told["how"]),
         "results.svg": svg(done),
     }
     for name, text in texts.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
             f.write(text)
+
+
+def show(folder, told):
+    write(folder, told)
+    with open(os.path.join(folder, "results.md"), encoding="utf-8") as f:
+        print(f.read())
+
+
+def merge(paths):
+    """Runs of one machine put together: other workloads, other systems, more
+    rounds of the same."""
+    out = {"how": None, "results": {}, "seconds": {}, "requests": {}}
+    for path in paths:
+        with open(path, encoding="utf-8") as f:
+            told = json.load(f)
+        if out["how"] is None:
+            out["how"] = told["how"]
+        for key in ("scale", "store"):
+            if out["how"][key] != told["how"][key]:
+                raise SystemExit("%s: another %s" % (path, key))
+        for part in ("results", "seconds"):
+            for work, by in told[part].items():
+                for system, rounds in by.items():
+                    out[part].setdefault(work, {}).setdefault(
+                        system, []).extend(rounds)
+        for work, by in told["requests"].items():
+            out["requests"].setdefault(work, {}).update(by)
+    return out

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What is compared: each system mounts a folder over a store of its own."""
+import json
 import os
 import shutil
 import subprocess
@@ -74,6 +75,7 @@ class System:
         self.passfile = os.path.join(top, "pass")
         self.cpu = 0.0
         self.peak = 0
+        self.requests = {}      # of the kernel, by kind; {}: not known
 
     @classmethod
     def is_there(cls):
@@ -120,6 +122,7 @@ class System:
     def forget_peaks(self):
         """What deriving the key took is no part of the work (proc(5))."""
         for pid in daemons(self.top):
+            self.cpu -= usage(pid)[0]
             with open("/proc/%d/clear_refs" % pid, "w",
                       encoding="ascii") as f:
                 f.write("5")
@@ -194,13 +197,26 @@ class Ext4(System):
 
 
 class Passthrough(System):
-    """libfuse's example passthrough_ll, where the caller has built one."""
+    """libfuse's example passthrough_ll: the floor of FUSE."""
     name = "passthrough_ll"
-    program = "passthrough_ll"
+    source = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c"
+    package = "libfuse3-dev"
     is_reference = True
+    built = None
+
+    @classmethod
+    def is_there(cls):
+        return os.path.exists(cls.source)
+
+    @classmethod
+    def build(cls, folder):
+        flags = run(["pkg-config", "--cflags", "--libs", "fuse3"]).decode()
+        cls.built = os.path.join(folder, "passthrough_ll")
+        run([os.environ.get("CC", "cc"), "-O2", cls.source, "-o", cls.built,
+             *flags.split()])
 
     def mount_command(self):
-        return ["passthrough_ll", "-o", "source=" + self.store, self.mnt]
+        return [self.built, "-o", "source=" + self.store, self.mnt]
 
 
 class Coffer(System):
@@ -227,20 +243,29 @@ class Coffer(System):
         return [self.program_path(), "mount", *self.state(), "--passfile",
                 self.passfile, *extra, self.store, self.mnt]
 
+    def count_requests(self):
+        """What the kernel asked since the mount, by kind."""
+        told = json.loads(run([self.program_path(), "stats", "--json",
+                               self.mnt]))
+        for r in told["requests"]:
+            self.requests[r["op"]] = \
+                self.requests.get(r["op"], 0) + r["count"]
+
     def umount(self):
         self.account()
+        self.count_requests()
         pids = daemons(self.top)
         run([self.program_path(), "umount", *self.state(), self.mnt])
         self.wait_ended(pids)
 
 
 class CofferFast(Coffer):
-    name = "coffer, fast"
+    name = "coffer fast"
     options = "profile=fast"
 
 
 class CofferSafe(Coffer):
-    name = "coffer, safe"
+    name = "coffer safe"
     options = "profile=safe"
 
 

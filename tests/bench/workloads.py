@@ -56,7 +56,7 @@ def streaming(b):
     b.ops("stream-read", n, label="read cold", bytes_each=1 << 20)
     b.ops("stream-read", n, label="read warm", bytes_each=1 << 20)
     b.cold()
-    b.ops("media", n // 8, label="4 readers that seek", bytes_each=1 << 20,
+    b.ops("media", max(1, n // 8), label="4 readers that seek", bytes_each=1 << 20,
           folders=["."] * 4)
 
 
