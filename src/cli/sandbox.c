@@ -60,11 +60,14 @@ static const int allowed[] = {
 	SYS_fdatasync, SYS_sync_file_range, SYS_ftruncate, SYS_fallocate,
 	SYS_fadvise64, SYS_fcntl, SYS_flock, SYS_fstat, SYS_newfstatat,
 	SYS_statx, SYS_statfs, SYS_fstatfs, SYS_getdents64, SYS_linkat,
-	SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_mkdirat, SYS_fchmod,
+	SYS_renameat2, SYS_unlinkat, SYS_mkdirat, SYS_fchmod,
 	SYS_fchmodat, SYS_faccessat, SYS_readlinkat, SYS_getcwd,
 #ifdef SYS_open
 	SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_rename,
 	SYS_unlink, SYS_mkdir, SYS_rmdir,
+#endif
+#ifdef SYS_renameat
+	SYS_renameat,
 #endif
 #ifdef SYS_faccessat2
 	SYS_faccessat2,
