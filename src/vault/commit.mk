@@ -30,6 +30,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/logdir.h \
 	%D%/marks.c \
 	%D%/open.c \
+	%D%/pack_maker.c \
+	%D%/pack_maker.h \
 	%D%/pack_stage.c \
 	%D%/packs.c \
 	%D%/packs.h \

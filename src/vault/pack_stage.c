@@ -11,6 +11,7 @@
 #include "vault/devices.h"
 #include "vault/frames.h"
 #include "vault/joiner.h"
+#include "vault/pack_maker.h"
 #include "vault/packs.h"
 
 /* Chunks the index handles in one go under its lock: below a millisecond. */
@@ -180,63 +181,7 @@ static int collect_of_rows(struct vault *v, const struct buf *rows,
 
 /* ---------------------------------------------------------------- packing */
 
-/* Packs made so far: their announcements. */
-struct made {
-	struct commit *c;
-	struct pack_writer *w; /* NULL between two */
-	struct buf packs;      /* segment_pack's */
-	uint32_t n_packs;
-	uint8_t *plain; /* room for a chunk */
-};
-
-static int finish_pack(struct made *m)
-{
-	struct segment_pack a;
-	int r = 0;
-
-	if (!m->w)
-		return 0;
-	r = pack_writer_finish(m->w, true);
-	if (r == 0)
-		r = pack_writer_publish(m->w);
-	if (r == 0) {
-		pack_writer_announcement(m->w, &a);
-		counters_add(&m->c->v->counters, COUNT_PACKS, 1);
-		counters_add(&m->c->v->counters, COUNT_PACK_BYTES, a.size);
-		segment_pack_put(&m->packs, &a);
-		m->n_packs++;
-		r = buf_error(&m->packs);
-	}
-	pack_writer_close(m->w);
-	m->w = NULL;
-	return r;
-}
-
-static int add_to_pack(struct made *m, const struct live_chunk *l)
-{
-	struct vault *v = m->c->v;
-	int r = 0;
-
-	if (m->w && pack_writer_bytes(m->w) >= PACK_TARGET_BYTES)
-		r = finish_pack(m);
-	if (r == 0 && !m->w)
-		r = pack_writer_open(v->store, PACK_DATA, core_newest_keys(v),
-				     &m->w);
-	if (r == 0)
-		r = pack_writer_add(m->w, &l->entry.id, m->plain,
-				    l->entry.plain_bytes, NULL);
-	if (r != ERR_LIMIT)
-		return r;
-	/* Full by its entries, or by the last few bytes. */
-	r = finish_pack(m);
-	if (r == 0)
-		r = pack_writer_open(v->store, PACK_DATA, core_newest_keys(v),
-				     &m->w);
-	return r < 0 ? r : pack_writer_add(m->w, &l->entry.id, m->plain,
-					   l->entry.plain_bytes, NULL);
-}
-
-static int move_chunk(struct made *m, const struct live_chunk *l)
+static int move_chunk(struct pack_maker *m, const struct live_chunk *l)
 {
 	struct vault *v = m->c->v;
 	const struct store_place from = {
@@ -251,12 +196,12 @@ static int move_chunk(struct made *m, const struct live_chunk *l)
 	if (r < 0)
 		return diag_err(DIAG_ERROR, r, "reading stage file %016llx",
 				(unsigned long long)l->stage_file);
-	return add_to_pack(m, l);
+	return pack_maker_add(m, &l->entry.id, l->entry.plain_bytes);
 }
 
 /* 1: it must be stored again, and its bytes are in m->plain.  What cannot be
  * found is pending, not damaged. */
-static int read_elsewhere(struct made *m, uint64_t chunk,
+static int read_elsewhere(struct pack_maker *m, uint64_t chunk,
 			  struct live_chunk *ret)
 {
 	struct vault *v = m->c->v;
@@ -282,7 +227,7 @@ static int read_elsewhere(struct made *m, uint64_t chunk,
 	return 1;
 }
 
-static int store_again(struct made *m, const struct buf *chunks)
+static int store_again(struct pack_maker *m, const struct buf *chunks)
 {
 	int r = 0;
 
@@ -291,77 +236,27 @@ static int store_again(struct made *m, const struct buf *chunks)
 
 		r = read_elsewhere(m, le64_get(chunks->data + at), &l);
 		if (r > 0)
-			r = add_to_pack(m, &l);
+			r = pack_maker_add(m, &l.entry.id, l.entry.plain_bytes);
 	}
 	return r < 0 ? r : 0;
 }
 
-static int make_packs(struct made *m, const struct live_list *l,
+static int make_packs(struct pack_maker *m, const struct live_list *l,
 		      const struct buf *elsewhere)
 {
 	int r = 0;
 
-	m->plain = mem_alloc(CHUNK_MAX_BYTES);
-	if (!m->plain)
-		return -ENOMEM;
 	for (size_t i = 0; r == 0 && i < l->n; i++)
 		r = move_chunk(m, &l->list[i]);
 	if (r == 0)
 		r = store_again(m, elsewhere);
-	if (r == 0)
-		r = finish_pack(m);
-	pack_writer_close(m->w);
-	m->w = NULL;
-	mem_wipe(m->plain, CHUNK_MAX_BYTES);
-	mem_free(m->plain);
 	return r;
-}
-
-/* ---------------------------------------------------------------- telling */
-
-static int place_packs(struct vault *v, const struct buf *packs, uint32_t n)
-{
-	struct cursor at;
-	int r = 0;
-
-	cursor_init(&at, packs->data, packs->len);
-	for (uint32_t i = 0; r == 0 && i < n; i++) {
-		struct segment_pack p;
-
-		segment_pack_read(&at, &p);
-		r = at.error ? at.error :
-			       packs_announce_slowly(v, v->writer, &p,
-						     PACK_FLAG_WHOLE);
-	}
-	return r;
-}
-
-/* The journal first: an index that names a pack which neither journal nor
- * segment names would lose it at the next opening. */
-int pack_stage_tell(struct commit *c, const struct buf *packs, uint32_t n)
-{
-	int r = 0;
-
-	if (n == 0)
-		return 0;
-	lock_take(&c->v->cut_lock);
-	r = marks_unclean(c);
-	if (r == 0)
-		r = commit_add_packs(c, packs, n);
-	if (r == 0) {
-		r = frames_write_packs(c, packs, n);
-		if (r < 0)
-			commit_take_back_packs(c, packs->len, n);
-	}
-	lock_drop(&c->v->cut_lock);
-	return r < 0 ? r : place_packs(c->v, packs, n);
 }
 
 int pack_stage(struct commit *c, uint64_t below, uint64_t seq)
 {
 	auto_buf struct buf elsewhere = BUF_INIT(MEM_MAX);
 	struct live_list l = { .v = c->v };
-	struct made m = { .c = c, .packs = BUF_INIT(MEM_MAX) };
 	auto_buf struct buf rows = BUF_INIT(MEM_MAX);
 	int r = find_rows(c->v, below, &rows);
 
@@ -372,13 +267,15 @@ int pack_stage(struct commit *c, uint64_t below, uint64_t seq)
 		r = joiner_collect(c, seq, &elsewhere);
 		lock_drop(&c->v->cut_lock);
 	}
-	if (r == 0 && (l.n > 0 || elsewhere.len > 0))
-		r = make_packs(&m, &l, &elsewhere);
-	/* What is made counts, whatever came after. */
-	int told = pack_stage_tell(c, &m.packs, m.n_packs);
+	if (r == 0 && (l.n > 0 || elsewhere.len > 0)) {
+		struct pack_maker m;
+
+		r = pack_maker_init(&m, c);
+		if (r == 0)
+			r = pack_maker_end(&m, make_packs(&m, &l, &elsewhere));
+	}
 	mem_free(l.list);
-	buf_release(&m.packs);
-	return r < 0 ? r : told;
+	return r;
 }
 
 /* ---------------------------------------------------------------- dropping */
