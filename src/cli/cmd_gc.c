@@ -51,6 +51,21 @@ static void print_waits(const struct vault_gc_result *g)
 		puts("  nobody is waited for: it goes with a later run");
 }
 
+static void print_sparse(const struct vault_gc_result *g)
+{
+	char take[UNITS_SIZE_BYTES], copy[UNITS_SIZE_BYTES],
+		copied[UNITS_SIZE_BYTES];
+
+	if (g->n_sparse_packs)
+		printf("%" PRIu64 " packs are small or hold little in use: %s "
+		       "of their %s must be copied\n",
+		       g->n_sparse_packs, units_format_size(g->copy_bytes, copy),
+		       units_format_size(g->sparse_bytes, take));
+	if (g->copied_bytes)
+		printf("copied %s; the packs go when every device knows\n",
+		       units_format_size(g->copied_bytes, copied));
+}
+
 static void print_result(const struct vault_gc_result *g)
 {
 	char live[UNITS_SIZE_BYTES], dead[UNITS_SIZE_BYTES],
@@ -60,6 +75,7 @@ static void print_result(const struct vault_gc_result *g)
 	       " packs hold nothing in use\n",
 	       g->n_packs, units_format_size(g->live_bytes, live),
 	       units_format_size(g->dead_bytes, dead), g->n_dead_packs);
+	print_sparse(g);
 	print_waits(g);
 	if (dry_run)
 		puts("nothing was removed (--dry-run)");
@@ -95,6 +111,10 @@ static void put_result(const char *path, const struct vault_gc_result *g)
 	json_u64(&j, "dead_bytes", g->dead_bytes);
 	json_u64(&j, "removed_bytes", g->removed_bytes);
 	json_u64(&j, "waiting_bytes", g->waiting_bytes);
+	json_u64(&j, "sparse_packs", g->n_sparse_packs);
+	json_u64(&j, "sparse_bytes", g->sparse_bytes);
+	json_u64(&j, "copy_bytes", g->copy_bytes);
+	json_u64(&j, "copied_bytes", g->copied_bytes);
 	json_array(&j, "waits_for");
 	for (unsigned i = 0; i < g->n_waits && i < VAULT_GC_WAITS_MAX; i++)
 		put_wait(&j, &g->waits[i]);
@@ -156,7 +176,7 @@ static int run(struct cli *cli)
 }
 
 static const struct cli_option options[] = {
-	{ 'n', "dry-run", NULL, "only tell what could be removed" },
+	{ 'n', "dry-run", NULL, "only tell what could be removed or copied" },
 	{ 0 },
 };
 

@@ -192,6 +192,11 @@ static const struct {
 	{ "gc_dead_bytes", offsetof(struct vault_gc_result, dead_bytes) },
 	{ "gc_removed_bytes",
 	  offsetof(struct vault_gc_result, removed_bytes) },
+	{ "gc_sparse_packs",
+	  offsetof(struct vault_gc_result, n_sparse_packs) },
+	{ "gc_sparse_bytes", offsetof(struct vault_gc_result, sparse_bytes) },
+	{ "gc_copy_bytes", offsetof(struct vault_gc_result, copy_bytes) },
+	{ "gc_copied_bytes", offsetof(struct vault_gc_result, copied_bytes) },
 	{ "gc_waiting_bytes",
 	  offsetof(struct vault_gc_result, waiting_bytes) },
 };

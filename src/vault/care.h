@@ -53,13 +53,19 @@ struct vault_gc_result {
 	uint64_t n_packs, n_dead_packs, n_removed;
 	uint64_t live_bytes, dead_bytes, removed_bytes;
 	uint64_t waiting_bytes; /* needed here no more, maybe elsewhere */
+	/* Packs to be copied, most of which is dead, or small ones: what they
+	 * take, what of it is needed, and what was copied now. */
+	uint64_t n_sparse_packs, sparse_bytes, copy_bytes, copied_bytes;
 	bool several_devices;
 	unsigned n_waits; /* devices that are waited for; the first of them: */
 	struct vault_gc_wait waits[VAULT_GC_WAITS_MAX];
 };
 
-/* Publishes, tells, and unless `dry_run` removes packs that nobody needs: less
- * than a quarter of them at a time. */
+/*
+ * Tells; unless `dry_run` publishes, removes packs that nobody needs, less than
+ * a quarter of them at a time, and copies sparse and small ones, a gibibyte at a
+ * time.  Whenever it is interrupted, nothing is lost.
+ */
 int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
 	must_check;
 

@@ -30,8 +30,8 @@ int commit_cut(struct vault *v, const uint64_t *only, unsigned n_only)
 /* A full cut and a publish. */
 int commit_publish(struct vault *v) must_check;
 /* The same; dead packs are looked for now, and dropped if there is nothing else
- * to publish, too. */
-int commit_collect(struct vault *v) must_check;
+ * to publish, too; sparse and small ones are repacked: *ret_copied bytes. */
+int commit_collect(struct vault *v, uint64_t *ret_copied) must_check;
 /* Publishes, then applies other devices' segments that are new. */
 int commit_receive(struct vault *v) must_check;
 

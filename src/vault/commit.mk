@@ -42,6 +42,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/receive.c \
 	%D%/recover.c \
 	%D%/recover.h \
+	%D%/repack.c \
+	%D%/repack.h \
 	%D%/seal.c \
 	%D%/slot_make.c \
 	%D%/slot_make.h \

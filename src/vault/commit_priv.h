@@ -100,6 +100,7 @@ struct commit {
 	atomic_uint n_damaged; /* files found damaged since opening */
 	atomic_int cut_err, publish_err; /* what the last of them met; 0 */
 	uint64_t last_drop_ns;	/* is_busy's: dead packs were looked for */
+	uint64_t last_repack_ns; /* the committer's: sparse ones, likewise */
 	struct buf dropped;	/* is_busy's: names of packs */
 	uint64_t last_ack_ns;	/* is_busy's: a segment went out */
 	bool has_news;		/* is_busy's: there is what to acknowledge */
@@ -151,6 +152,9 @@ int publish_all(struct commit *c) must_check;
 int publish_pending(struct commit *c) must_check;
 /* Looks for dead packs when it is time, and publishes if there are any. */
 int publish_dead(struct commit *c) must_check;
+/* Copies what is needed of sparse packs, at most so much, and publishes that. */
+int publish_repacked(struct commit *c, uint64_t max_bytes, uint64_t *ret_bytes)
+	must_check;
 /* Publishes sealed segments that stand in the journal's folder. */
 int publish_sealed(struct commit *c) must_check;
 

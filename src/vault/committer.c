@@ -27,6 +27,11 @@
 #define RETRY_LAST_NS SECONDS(300)
 #define RECEIVE_INTERVAL_NS SECONDS(10)
 #define ACK_INTERVAL_NS SECONDS(3600)
+/* Sparse packs are copied this long after the last change, so often, and so much
+ * at a time: some 9 GB a day. */
+#define REPACK_IDLE_NS SECONDS(30)
+#define REPACK_INTERVAL_NS SECONDS(600)
+#define REPACK_BYTES ((uint64_t)64 << 20)
 /* So long after the last change, and without any call for as long as between
  * two looks, the index is made clean; a vault that is read all the time waits
  * for so many looks. */
@@ -340,6 +345,21 @@ static void cut_now(struct commit *c, struct schedule *s)
 					     clock_mono_ns());
 }
 
+/* In the background only while nobody changes anything, and a little at a
+ * time. */
+static int repack_if_due(struct commit *c)
+{
+	uint64_t now = clock_mono_ns(), bytes;
+
+	if (!c->v->journal || atomic_load(&c->v->is_read_only) ||
+	    now - atomic_load(&c->last_change) < REPACK_IDLE_NS ||
+	    atomic_load(&c->unpublished_since) ||
+	    (c->last_repack_ns && now - c->last_repack_ns < REPACK_INTERVAL_NS))
+		return 0;
+	c->last_repack_ns = now;
+	return publish_repacked(c, REPACK_BYTES, &bytes);
+}
+
 static void receive_now(struct commit *c, struct schedule *s)
 {
 	int r;
@@ -352,6 +372,8 @@ static void receive_now(struct commit *c, struct schedule *s)
 		r = acknowledge(c);
 	if (r == 0)
 		r = publish_dead(c);
+	if (r == 0)
+		r = repack_if_due(c);
 	commit_leave_busy(c);
 	if (r < 0 && r != c->last_receive_err)
 		diag_err(DIAG_WARNING, r,

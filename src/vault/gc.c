@@ -12,6 +12,7 @@
 #include "vault/commit.h"
 #include "vault/core.h"
 #include "vault/garbage.h"
+#include "vault/repack.h"
 
 struct tally {
 	struct garbage g;
@@ -120,6 +121,17 @@ static int find_waits(const struct garbage *g, struct vault_gc_result *result)
 
 /* ---------------------------------------------------------------- all */
 
+static int tally_sparse(const struct garbage *g, struct vault_gc_result *ret)
+{
+	auto_repack_plan struct repack_plan plan = { .n = 0 };
+	int r = repack_plan(g, &plan);
+
+	ret->n_sparse_packs = plan.n;
+	ret->sparse_bytes = plan.pack_bytes;
+	ret->copy_bytes = plan.copy_bytes;
+	return r;
+}
+
 static int tally_all(struct vault *v, struct vault_gc_result *ret)
 {
 	struct tally t = { .result = ret };
@@ -132,6 +144,8 @@ static int tally_all(struct vault *v, struct vault_gc_result *ret)
 		r = index_pack_each(v->index, tally_pack, &t);
 	if (r == 0)
 		r = find_waits(&t.g, ret);
+	if (r == 0)
+		r = tally_sparse(&t.g, ret);
 	core_leave(v);
 	for (size_t i = 0; r == 0 && i < t.n; i++)
 		r = tally_unclear(&t, &t.unclear[i]);
@@ -143,6 +157,7 @@ static int tally_all(struct vault *v, struct vault_gc_result *ret)
 int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
 {
 	struct vault_gc_result before = { 0 }, after = { 0 };
+	uint64_t copied = 0;
 	int r;
 
 	/* What was deleted and not published yet may be the last to name a
@@ -152,7 +167,7 @@ int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
 	if (r == 0)
 		r = tally_all(v, &before);
 	if (r == 0 && !dry_run)
-		r = commit_collect(v);
+		r = commit_collect(v, &copied);
 	if (r == 0 && !dry_run)
 		r = tally_all(v, &after);
 	if (r < 0)
@@ -164,6 +179,7 @@ int vault_gc(struct vault *v, bool dry_run, struct vault_gc_result *ret)
 					       before.dead_bytes -
 						       after.dead_bytes : 0;
 	}
+	before.copied_bytes = copied;
 	*ret = before;
 	return 0;
 }

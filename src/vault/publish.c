@@ -13,11 +13,15 @@
 #include "vault/commit_priv.h"
 #include "vault/content_priv.h"
 #include "vault/packs.h"
+#include "vault/repack.h"
 
 #define STRANGERS_NAME "strangers"
 
 /* How often a stranger may stand in the way before it is given up. */
 #define STRANGER_TRIES 4
+
+/* A run asked for copies at most so much: the next goes on. */
+#define COLLECT_BYTES ((uint64_t)1 << 30)
 
 /* Between two looks for dead packs. */
 #define DROP_INTERVAL_NS ((uint64_t)600 * NS_PER_S)
@@ -345,19 +349,49 @@ int commit_publish(struct vault *v)
 	return published < 0 ? published : r;
 }
 
-int commit_collect(struct vault *v)
+int publish_repacked(struct commit *c, uint64_t max_bytes, uint64_t *ret_bytes)
+{
+	uint64_t copied = 0;
+	int r = repack_run(c, max_bytes, &copied);
+
+	/* By a segment of their own, if nothing else is to be told. */
+	if (r == 0 && copied > 0) {
+		c->wants_ack = true;
+		r = publish_all(c);
+	}
+	*ret_bytes = copied;
+	return r;
+}
+
+static int collect(struct commit *c, uint64_t *ret_copied)
+{
+	int r;
+
+	c->last_drop_ns = 0;
+	r = publish_all(c);
+	if (r == 0)
+		r = publish_repacked(c, COLLECT_BYTES, ret_copied);
+	/* What was copied may go, if nobody else is asked. */
+	if (r == 0 && *ret_copied > 0) {
+		c->last_drop_ns = 0;
+		r = publish_dead(c);
+	}
+	return r;
+}
+
+int commit_collect(struct vault *v, uint64_t *ret_copied)
 {
 	struct commit *c = v->commit;
 	int r, published = 0;
+
+	*ret_copied = 0;
 
 	if (!v->journal)
 		return 0;
 	r = commit_cut(v, NULL, 0);
 	commit_enter_busy(c);
-	if (!atomic_load(&v->is_read_only)) {
-		c->last_drop_ns = 0;
-		published = publish_all(c);
-	}
+	if (!atomic_load(&v->is_read_only))
+		published = collect(c, ret_copied);
 	commit_leave_busy(c);
 	return published < 0 ? published : r;
 }

@@ -45,10 +45,10 @@ struct vault_options {
 	size_t index_bytes;	  /* 0: a quarter of the cache */
 	uint64_t quota_bytes;	  /* of used_bytes, see below; 0: none */
 	unsigned n_workers;	  /* 0: cores and two */
-	bool background;	  /* committer and workers run (a mount); else
-				     cuts happen at sync, fsync and close */
+	bool background; /* a committer runs; else cuts at sync, fsync, close */
 	bool test_weak_kdf;	  /* tests: a slot with the least cost */
 	bool test_no_checkpoint;  /* tests: close as a kill would */
+	bool test_repack_small;	  /* tests: at a sixteenth of the sizes */
 	uint64_t test_writer;	  /* tests: the id a new writer gets; 0: random */
 };
 

@@ -259,7 +259,9 @@ def test_gc_tells_and_removes_what_nothing_uses(box):
     assert j == {"vault": "vault", "dry_run": True, "several_devices": False,
                  "packs": 1, "dead_packs": 0, "removed_packs": 0,
                  "live_bytes": j["live_bytes"], "dead_bytes": 0,
-                 "removed_bytes": 0, "waiting_bytes": 0, "waits_for": []}
+                 "removed_bytes": 0, "waiting_bytes": 0,
+                 "sparse_packs": 0, "sparse_bytes": 0, "copy_bytes": 0,
+                 "copied_bytes": 0, "waits_for": []}
     assert j["live_bytes"] >= 300000
     box.write("data", "small now")
     box.run("put", "--force", "--passfile", "pass", "vault", "data", "/")

@@ -110,6 +110,7 @@ struct vault_options power_options(const char *vault, const char *state,
 		.index_bytes = (size_t)1 << 20,
 		.n_workers = 1,
 		.test_weak_kdf = true,
+		.test_repack_small = true,
 	};
 }
 

@@ -48,6 +48,7 @@ void device_options(const struct device *d, struct vault_options *ret)
 		.index_bytes = (size_t)2 << 20,
 		.n_workers = 2,
 		.test_weak_kdf = true,
+		.test_repack_small = true,
 		.test_writer = d->writer,
 		.test_no_checkpoint = d->killed,
 	};

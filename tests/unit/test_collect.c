@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Collecting with several devices: nothing goes before everybody knows. */
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <check.h>
 
@@ -333,6 +335,186 @@ START_TEST(an_index_made_anew_judges_the_same)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- repacking */
+
+static unsigned n_files;
+
+/* Files of 600,000 bytes, which one publish packs into few packs. */
+static void fill(int i, unsigned n)
+{
+	char name[24];
+
+	for (unsigned k = 0; k < n; k++) {
+		snprintf(name, sizeof(name), "file%u", k);
+		put_bytes(v[i], name, k, 600000);
+	}
+	n_files = n;
+	ck_assert_int_eq(vault_publish(v[i]), 0);
+}
+
+/* Of each `step` files the first stays. */
+static void thin_out(int i, unsigned step)
+{
+	char name[24];
+
+	for (unsigned k = 0; k < n_files; k++) {
+		snprintf(name, sizeof(name), "file%u", k);
+		if (k % step)
+			remove_name(v[i], name);
+	}
+}
+
+static void check_thinned(struct vault *vault, unsigned step)
+{
+	char name[24];
+
+	for (unsigned k = 0; k < n_files; k++) {
+		snprintf(name, sizeof(name), "file%u", k);
+		if (k % step)
+			ck_assert(!has_name(vault, name));
+		else
+			ck_assert(has_bytes(vault, name, k, 600000));
+	}
+}
+
+static uint64_t pack_bytes(int i)
+{
+	struct vault_status s;
+
+	ck_assert_int_eq(vault_get_status(v[i], &s), 0);
+	return s.pack_bytes;
+}
+
+START_TEST(what_is_needed_of_a_sparse_pack_is_copied_and_the_pack_goes)
+{
+	struct vault_gc_result g;
+	struct vault_options o;
+
+	start(1);
+	fill(A, 60);
+	thin_out(A, 10);
+	ck_assert_int_eq(vault_gc(v[A], true, &g), 0);
+	ck_assert_uint_gt(g.n_sparse_packs, 0);
+	ck_assert_uint_gt(g.copy_bytes, 0);
+	ck_assert_uint_eq(g.copied_bytes, 0);
+	ck_assert_int_eq(vault_gc(v[A], false, &g), 0);
+	ck_assert_uint_gt(g.copied_bytes, 0);
+	for (int k = 0; k < 8; k++)
+		collect(A);
+	ck_assert_uint_lt(pack_bytes(A), 6 * 600000 + (2 << 20));
+	check_thinned(v[A], 10);
+	/* As anybody else sees it, too. */
+	device_close(v[A]);
+	device_options(&devices[A], &o);
+	ck_assert_int_eq(vault_drop_index(&o), 0);
+	v[A] = device_open(&devices[A]);
+	check_thinned(v[A], 10);
+	ck_assert_int_eq(vault_gc(v[A], true, &g), 0);
+	ck_assert_uint_eq(g.n_sparse_packs, 0);
+	ck_assert_uint_eq(g.n_dead_packs, 0);
+	ck_assert_uint_eq(count_diag(""), 0);
+}
+END_TEST
+
+START_TEST(a_copied_pack_stays_until_every_device_knows_of_the_copy)
+{
+	struct vault_gc_result g;
+
+	start(2);
+	fill(A, 60);
+	settle(2);
+	thin_out(A, 10);
+	settle(2);
+	ck_assert_int_eq(vault_gc(v[A], false, &g), 0);
+	ck_assert_uint_gt(g.copied_bytes, 0);
+	for (int k = 0; k < 3; k++)
+		collect(A);
+	ck_assert_uint_ge(pack_bytes(A), g.copied_bytes + g.sparse_bytes);
+	check_thinned(v[A], 10);
+	for (int k = 0; k < 6; k++) {
+		give(A, B);
+		acknowledge(B);
+		give(B, A);
+		collect(A);
+	}
+	ck_assert_uint_lt(pack_bytes(A), 6 * 600000 + (2 << 20));
+	check_thinned(v[A], 10);
+	give(A, B);
+	check_thinned(v[B], 10);
+}
+END_TEST
+
+static int damage(const char *path, const struct stat *st, int type,
+		  struct FTW *ftw)
+{
+	(void)ftw;
+	if (type != FTW_F || !strstr(path, "/d/"))
+		return 0;
+	FILE *f = fopen(path, "r+");
+	ck_assert_ptr_nonnull(f);
+	/* In every sub-block of every record. */
+	for (long at = 5000; at < st->st_size - 70000; at += 8000) {
+		ck_assert_int_eq(fseek(f, at, SEEK_SET), 0);
+		int c = fgetc(f);
+		ck_assert_int_eq(fseek(f, at, SEEK_SET), 0);
+		ck_assert_int_ne(fputc(c ^ 1, f), EOF);
+	}
+	ck_assert_int_eq(fclose(f), 0);
+	return 0;
+}
+
+static void damage_packs(int i)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", tempdir_path(), folder(i));
+	ck_assert_int_eq(nftw(path, damage, 16, FTW_PHYS), 0);
+}
+
+START_TEST(what_cannot_be_read_is_not_sealed_anew)
+{
+	struct vault_gc_result g;
+
+	start(1);
+	fill(A, 9);
+	thin_out(A, 9);
+	damage_packs(A);
+	for (int k = 0; k < 3; k++) {
+		ck_assert_int_eq(vault_gc(v[A], false, &g), 0);
+		ck_assert_uint_eq(g.copied_bytes, 0);
+	}
+	/* They stay for whoever can repair them. */
+	ck_assert_uint_ge(n_packs(A, A), 1);
+	ck_assert_uint_ge(count_diag(""), 1);
+}
+END_TEST
+
+START_TEST(small_packs_are_merged_once_they_come_to_much)
+{
+	unsigned most = 0;
+
+	start(1);
+	for (unsigned k = 0; k < 24; k++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "small%u", k);
+		put_bytes(v[A], name, k, 120000);
+		ck_assert_int_eq(vault_publish(v[A]), 0);
+		most = n_packs(A, A);
+	}
+	ck_assert_uint_eq(most, 24);
+	for (int k = 0; k < 12; k++)
+		collect(A);
+	ck_assert_uint_le(n_packs(A, A), 3);
+	for (unsigned k = 0; k < 24; k++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "small%u", k);
+		ck_assert(has_bytes(v[A], name, k, 120000));
+	}
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("collect");
@@ -351,6 +533,17 @@ static Suite *suite(void)
 	tcase_add_test(t, a_device_just_heard_of_is_waited_for);
 	tcase_add_test(t, an_open_file_keeps_its_pack);
 	tcase_add_test(t, an_index_made_anew_judges_the_same);
+	suite_add_tcase(s, t);
+	t = tcase_create("repacking");
+	tcase_set_timeout(t, 120);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(
+		t,
+		what_is_needed_of_a_sparse_pack_is_copied_and_the_pack_goes);
+	tcase_add_test(t,
+		       a_copied_pack_stays_until_every_device_knows_of_the_copy);
+	tcase_add_test(t, what_cannot_be_read_is_not_sealed_anew);
+	tcase_add_test(t, small_packs_are_merged_once_they_come_to_much);
 	suite_add_tcase(s, t);
 	return s;
 }
