@@ -433,6 +433,15 @@ static void collect(void)
 	confirm(true);
 }
 
+/* What is made of the log must not be half there when it is read from. */
+static void snapshot(void)
+{
+	int r = vault_snapshot(live);
+
+	power_must(r < 0 ? r : 0, "making a snapshot");
+	confirm(true);
+}
+
 static void change_key(void)
 {
 	auto_secret_buf struct secret_buf s = SECRET_BUF_INIT;
@@ -571,7 +580,7 @@ void power_script_alone(void)
 {
 	static void (*const steps[])(void) = {
 		sync_all, sync_one, publish, publish, collect, reopen,
-		kill_and_reopen, change_key, rebuild, add_key,
+		kill_and_reopen, change_key, snapshot, rebuild, add_key,
 	};
 
 	play(steps, array_len(steps), 14, 5);
@@ -580,8 +589,8 @@ void power_script_alone(void)
 void power_script_two(void)
 {
 	static void (*const steps[])(void) = {
-		receive, sync_all, receive, publish, reopen, receive,
-		kill_and_reopen, receive, rebuild, receive,
+		receive, sync_all, receive, snapshot, reopen, receive,
+		publish, kill_and_reopen, receive, rebuild, receive,
 	};
 
 	play(steps, array_len(steps), 12, 4);

@@ -7,6 +7,7 @@
 
 #include <check.h>
 
+#include "base/env.h"
 #include "base/mem.h"
 #include "commit_fixture.h"
 #include "tempdir.h"
@@ -294,6 +295,69 @@ START_TEST(old_ones_go_and_their_packs_with_them)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- counting */
+
+static struct env counting;
+static struct env_ops counted;
+static unsigned n_segments;
+
+/* A name in w/<writer>/l is digits, a hyphen and hex: none else begins so. */
+static int count_open(struct env *e, int dirfd, const char *name, int flags,
+		      mode_t mode)
+{
+	uint8_t prefix[8];
+	uint64_t seq;
+
+	(void)e;
+	n_segments += segment_name_parse(name, &seq, prefix) == 0;
+	return env_posix()->ops->open(env_posix(), dirfd, name, flags, mode);
+}
+
+static unsigned count_segments(bool whole_log)
+{
+	struct device d = reader;
+	struct vault *v;
+
+	counted = *env_posix()->ops;
+	counted.open = count_open;
+	counting.ops = &counted;
+	d.env = &counting;
+	if (whole_log)
+		shell("mv vault/w/00000000000000a1/m away");
+	n_segments = 0;
+	v = device_open(&d);
+	device_close(v);
+	if (whole_log)
+		shell("mv away vault/w/00000000000000a1/m");
+	return n_segments;
+}
+
+/* Many rewrites of few files: the log grows, what is left of it does not. */
+START_TEST(an_opening_reads_the_log_after_the_snapshot_alone)
+{
+	struct vault *v = device_open(&a);
+	unsigned all, few;
+
+	for (unsigned i = 0; i < 60; i++) {
+		fill(v, i % 3, 2);
+		ck_assert_int_eq(vault_publish(v), 0);
+	}
+	snapshot(v);
+	for (unsigned i = 0; i < 3; i++) {
+		fill(v, i, 1);
+		ck_assert_int_eq(vault_publish(v), 0);
+	}
+	device_close(v);
+	all = count_segments(true);
+	few = count_segments(false);
+	ck_assert_uint_ge(all, 64);
+	/* Those that came after, the one that announces it, and the manifest;
+	 * the first segment is asked who made the vault. */
+	ck_assert_uint_le(few, 8);
+	check_state();
+}
+END_TEST
+
 /* What no operation told of is no part of it: files without a name, contents of
  * what is open and removed. */
 START_TEST(what_programs_hold_open_is_not_in_it)
@@ -336,6 +400,7 @@ static Suite *suite(void)
 	tcase_add_test(t, two_devices_make_the_same_state);
 	tcase_add_test(t, old_ones_go_and_their_packs_with_them);
 	tcase_add_test(t, what_programs_hold_open_is_not_in_it);
+	tcase_add_test(t, an_opening_reads_the_log_after_the_snapshot_alone);
 	suite_add_tcase(s, t);
 	return s;
 }
