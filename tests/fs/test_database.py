@@ -131,6 +131,8 @@ def killed_while_busy(server):
 def test_postgresql_recovers(base):
     if not BIN:
         H.skip("PostgreSQL is not installed")
+    if H.SANITIZER:
+        H.skip("a server's work takes too long with a sanitizer")
     v = H.Vault(base, args=("--kdf-memory", "64M"))
     options = ["allow_other"] if P.is_root() else []
     run = own_folder(os.path.join(base, "server"))
