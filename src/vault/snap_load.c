@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "format/segment_priv.h"
 #include "index/index_chunk.h"
+#include "vault/garbage.h"
 #include "vault/merge_priv.h"
 #include "vault/node_edit.h"
 #include "vault/packs.h"
@@ -237,6 +238,16 @@ static int check_pack(const struct segment_pack *p)
 	return cursor_finish(&c);
 }
 
+/* By which of the segments is not told: by the last of them, at the latest.
+ * Writers come before packs. */
+static int note_announced(struct vault *v, const uint8_t *name)
+{
+	struct writer_state self;
+	int r = writer_load(v, v->writer, &self);
+
+	return r < 0 ? r : garbage_note_announced(v, self.seq, name);
+}
+
 /* The pack at hand, if there is one, is complete. */
 static int end_pack(struct snap_load *l)
 {
@@ -265,6 +276,8 @@ static int end_pack(struct snap_load *l)
 	if (r == 0)
 		r = packs_announce(l->v, s->writer, &p,
 				   is_own ? PACK_FLAG_WHOLE : 0);
+	if (r == 0 && is_own)
+		r = note_announced(l->v, p.name);
 	l->pack.writer = 0;
 	buf_reset(&l->entries);
 	return r;

@@ -444,6 +444,32 @@ START_TEST(a_copied_pack_stays_until_every_device_knows_of_the_copy)
 }
 END_TEST
 
+START_TEST(a_copy_counts_for_an_index_begun_from_a_snapshot)
+{
+	struct vault_options o;
+
+	start(2);
+	fill(A, 60);
+	settle(2);
+	thin_out(A, 10);
+	settle(2);
+	collect(A);
+	ck_assert_int_eq(vault_snapshot(v[A]), 1);
+	device_close(v[A]);
+	device_options(&devices[A], &o);
+	ck_assert_int_eq(vault_drop_index(&o), 0);
+	v[A] = device_open(&devices[A]);
+	for (int k = 0; k < 6; k++) {
+		give(A, B);
+		acknowledge(B);
+		give(B, A);
+		collect(A);
+	}
+	ck_assert_uint_lt(pack_bytes(A), 6 * 600000 + (2 << 20));
+	check_thinned(v[A], 10);
+}
+END_TEST
+
 static int damage(const char *path, const struct stat *st, int type,
 		  struct FTW *ftw)
 {
@@ -542,6 +568,7 @@ static Suite *suite(void)
 		what_is_needed_of_a_sparse_pack_is_copied_and_the_pack_goes);
 	tcase_add_test(t,
 		       a_copied_pack_stays_until_every_device_knows_of_the_copy);
+	tcase_add_test(t, a_copy_counts_for_an_index_begun_from_a_snapshot);
 	tcase_add_test(t, what_cannot_be_read_is_not_sealed_anew);
 	tcase_add_test(t, small_packs_are_merged_once_they_come_to_much);
 	suite_add_tcase(s, t);
