@@ -341,8 +341,9 @@ static int is_needed(struct vault *v, const uint8_t *name)
 	struct cursor at;
 	int r = store_pack_entries(v->store, v->writer, name, &entries, &n);
 
+	/* Damaged it is of no use to anybody: what was judged stands. */
 	if (r < 0)
-		return r == ERR_MISSING ? 0 : r;
+		return r == -ENOMEM ? r : 0;
 	cursor_init(&at, entries, (size_t)n * PACK_ENTRY_BYTES);
 	lock_take(&v->index_lock);
 	r = core_index_state(v);
