@@ -13,7 +13,7 @@ _coffer_options() {
 	done
 }
 
-# $1: "" for the first words of commands, or "key" for what follows it.
+# $1: "" for the first words of commands, or "key" or "device" for what follows.
 _coffer_commands() {
 	local line
 	coffer help 2>/dev/null | while IFS= read -r line; do
@@ -28,7 +28,7 @@ _coffer_commands() {
 
 _coffer_mount_words="ro allow_other allow_root profile=balanced profile=safe \
 profile=fast idle= nonempty mlock cache= dirty= index= quota= uid= gid= umask= noxattr \
-noseccomp noatime atime relatime default_permissions permissions=kernel permissions=daemon \
+noseccomp noatime atime relatime nodiratime default_permissions permissions=kernel permissions=daemon \
 fsname= passfile= passcmd= keyfile= no_passphrase state_dir= no_state"
 
 _coffer() {
@@ -44,18 +44,19 @@ _coffer() {
 	if [[ $command == help ]]; then
 		((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W \
 			"$(_coffer_commands '')" -- "$current")
-		[[ ${COMP_WORDS[2]} == key ]] && ((COMP_CWORD == 3)) &&
+		[[ ${COMP_WORDS[2]} == @(key|device) ]] && ((COMP_CWORD == 3)) &&
 			mapfile -t COMPREPLY < <(compgen -W \
-				"$(_coffer_commands key)" -- "$current")
+				"$(_coffer_commands "${COMP_WORDS[2]}")" \
+				-- "$current")
 		return
 	fi
-	if [[ $command == key ]]; then
+	if [[ $command == @(key|device) ]]; then
 		if ((COMP_CWORD == 2)); then
 			mapfile -t COMPREPLY < <(compgen -W \
-				"$(_coffer_commands key)" -- "$current")
+				"$(_coffer_commands "$command")" -- "$current")
 			return
 		fi
-		command="key ${COMP_WORDS[2]}"
+		command="$command ${COMP_WORDS[2]}"
 		first=3
 	fi
 	if ((COMP_CWORD >= first)) && [[ $current == -* ]]; then

@@ -9,9 +9,9 @@ end
 # The command that is being typed: one word, or two.
 function __coffer_command
     set -l words (__coffer_words)
-    if test (count $words) -ge 3; and test $words[2] = key
-        echo key $words[3]
-    else if test (count $words) -ge 2; and test $words[2] != key
+    if test (count $words) -ge 3; and contains -- $words[2] key device
+        echo $words[2] $words[3]
+    else if test (count $words) -ge 2; and not contains -- $words[2] key device
         echo $words[2]
     end
 end
@@ -22,9 +22,11 @@ function __coffer_first_commands
         sort -u -t \t -k 1,1
 end
 
-function __coffer_key_commands
-    coffer help key 2>/dev/null |
-        string replace -rf '^  key ([a-z]+)  +(.*)$' '$1\t$2'
+# The second words of `key' or `device'.
+function __coffer_second_commands
+    set -l words (__coffer_words)
+    coffer help $words[2] 2>/dev/null |
+        string replace -rf "^  $words[2] ([a-z]+)  +(.*)\$" '$1\t$2'
 end
 
 function __coffer_options
@@ -36,8 +38,8 @@ end
 
 complete -c coffer -n 'test (count (__coffer_words)) -eq 1' -f \
     -a '(__coffer_first_commands)'
-complete -c coffer -n 'test (count (__coffer_words)) -eq 2; and __fish_seen_subcommand_from key' \
-    -f -a '(__coffer_key_commands)'
+complete -c coffer -n 'test (count (__coffer_words)) -eq 2; and __fish_seen_subcommand_from key device' \
+    -f -a '(__coffer_second_commands)'
 complete -c coffer -n 'test (count (__coffer_words)) -eq 2; and __fish_seen_subcommand_from help' \
     -f -a '(__coffer_first_commands)'
 complete -c coffer -n 'test -n (__coffer_command | string collect; or echo); and string match -q -- "-*" (commandline -ct)' \

@@ -75,6 +75,7 @@ extern const struct cli_command cmd_init, cmd_mount, cmd_umount, cmd_status,
 	cmd_info, cmd_key_list, cmd_key_add, cmd_key_remove, cmd_key_change,
 	cmd_key_test, cmd_sync, cmd_rebuild, cmd_snapshot, cmd_check,
 	cmd_gc, cmd_ls, cmd_cat, cmd_stat, cmd_put, cmd_get, cmd_stats,
-	cmd_bench;
+	cmd_bench, cmd_device_list, cmd_device_name, cmd_device_retire,
+	cmd_device_accept;
 
 #endif

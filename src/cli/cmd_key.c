@@ -117,7 +117,7 @@ static int open_to_change(const struct cli *cli,
 	if (code != EXIT_DONE)
 		return code;
 	if (vault_is_read_only(v)) {
-		code = fail_code(EXIT_FAILED,
+		code = fail_code(open_read_only_code(v),
 				 "cannot change the keys of %s: %s", opts->path,
 				 vault_read_only_reason(v));
 		return open_close(v, opts->path, code);

@@ -8,6 +8,8 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/device_text.h"
+#include "cli/gather.h"
 #include "cli/json.h"
 #include "cli/mounted.h"
 #include "cli/open.h"
@@ -78,6 +80,8 @@ static void print_status(const struct control_status *s, const char *vault)
 			    control_field_get(&s->vault, &control_fields[i]));
 	for (size_t i = 0; i < s->n_devices; i++)
 		print_device(&s->devices[i]);
+	for (size_t i = 0; i < s->n_alarms; i++)
+		print_text("alarm", s->alarms[i].text);
 }
 
 /* ---------------------------------------------------------------- JSON */
@@ -118,6 +122,7 @@ static void put_vault(struct json *j, const struct control_status *s)
 	for (size_t i = 0; i < s->n_devices; i++)
 		put_device(j, &s->devices[i]);
 	json_end_array(j);
+	device_put_alarms(j, s);
 }
 
 static void put_status(struct json *j, const struct control_status *s,
@@ -182,19 +187,6 @@ static int show_mounted(void *arg, struct mounted *m)
 	return 0;
 }
 
-static int add_device(void *arg, const struct vault_device *d)
-{
-	struct control_status *s = arg;
-	struct vault_device *more =
-		mem_realloc_array(s->devices, s->n_devices + 1, sizeof(*more));
-
-	if (!more)
-		return -ENOMEM;
-	s->devices = more;
-	s->devices[s->n_devices++] = *d;
-	return 0;
-}
-
 static int show_unmounted(const struct cli *cli, struct report *r)
 {
 	struct control_status s = CONTROL_STATUS_INIT;
@@ -206,15 +198,12 @@ static int show_unmounted(const struct cli *cli, struct report *r)
 	code = open_vault(cli, &opts, &v);
 	if (code != EXIT_DONE)
 		return code;
-	e = vault_get_status(v, &s.vault);
-	if (e == 0)
-		e = vault_each_device(v, add_device, &s);
+	e = gather_status(v, &s);
 	if (e < 0) {
 		code = fail_err(e, "cannot tell the status of %s", opts.path);
 	} else {
 		/* That we opened it read-only is no news. */
 		s.vault.read_only = false;
-		s.has_vault = true;
 		begin(r);
 		show(r, &s, opts.path, &s.vault.uuid);
 		end(r);

@@ -23,10 +23,11 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "cli/exit.h"
+#include "cli/gather.h"
 #include "cli/stats_text.h"
 
 #define CONNECTIONS_MAX 32
-#define REQUEST_MAX 64
+#define REQUEST_MAX 256
 #define PATIENCE_S 5
 
 struct control {
@@ -243,25 +244,26 @@ static void end_use(struct control *c)
 	lock_drop(&c->lock);
 }
 
-static int put_device(void *arg, const struct vault_device *d)
-{
-	control_put_device(arg, d);
-	return 0;
-}
-
 static int put_vault(struct control *c, struct buf *b)
 {
 	const char *reason = vault_read_only_reason(c->vault);
-	struct vault_status status;
-	int r = vault_get_status(c->vault, &status);
+	struct control_status s = CONTROL_STATUS_INIT;
+	int r = gather_status(c->vault, &s);
 
-	if (r < 0)
-		return r;
-	if (reason)
-		control_put_text(b, "read_only_reason", reason);
-	control_put_trouble(b, &status);
-	control_put_vault(b, &status);
-	return vault_each_device(c->vault, put_device, b);
+	if (r == 0) {
+		if (reason)
+			control_put_text(b, "read_only_reason", reason);
+		control_put_trouble(b, &s.vault);
+		control_put_vault(b, &s.vault);
+	}
+	for (size_t i = 0; r == 0 && i < s.n_devices; i++)
+		control_put_device(b, &s.devices[i]);
+	for (size_t i = 0; r == 0 && i < s.n_known; i++)
+		control_put_known(b, s.known[i].writer, &s.known[i].of);
+	for (size_t i = 0; r == 0 && i < s.n_alarms; i++)
+		control_put_alarm(b, &s.alarms[i]);
+	control_status_release(&s);
+	return r;
 }
 
 static void answer_status(struct control *c, int fd)
@@ -310,6 +312,7 @@ static void answer_stats(struct control *c, int fd)
 
 static void answer_sync(struct control *c, int fd)
 {
+	const char *reason;
 	int r;
 
 	if (!begin_use(c)) {
@@ -317,8 +320,12 @@ static void answer_sync(struct control *c, int fd)
 		return;
 	}
 	r = vault_receive(c->vault);
+	reason = vault_read_only_reason(c->vault);
 	end_use(c);
-	send_done(fd, exit_code_of(r), r < 0 ? err_text(r) : "");
+	/* Why, where that says more. */
+	if ((r != ERR_ROLLED_BACK && r != ERR_FORKED) || !reason)
+		reason = r < 0 ? err_text(r) : "";
+	send_done(fd, exit_code_of(r), reason);
 }
 
 static void answer_snapshot(struct control *c, int fd)
@@ -353,6 +360,39 @@ static void answer_gc(struct control *c, int fd, bool dry_run)
 		control_put_gc(&b, &result);
 	control_put_done(&b, exit_code_of(r), r < 0 ? err_text(r) : "");
 	send_buf(fd, &b);
+}
+
+/* A change of the log's devices, published before it is answered. */
+static void answer_device(struct control *c, int fd, uint64_t writer,
+			  const char *name)
+{
+	int r;
+
+	if (!begin_use(c)) {
+		send_done(fd, EXIT_IN_USE, "it is being unmounted");
+		return;
+	}
+	r = name ? vault_device_name(c->vault, writer, name) :
+		   vault_device_retire(c->vault, writer);
+	if (r == 0)
+		r = vault_publish(c->vault);
+	end_use(c);
+	send_done(fd, exit_code_of(r), r < 0 ? err_text(r) : "");
+}
+
+static void answer_other(struct control *c, int fd, char *line)
+{
+	uint64_t writer = 0;
+	const char *text = NULL;
+
+	if (control_take_request(line, "name", &writer, &text) > 0)
+		answer_device(c, fd, writer, text);
+	else if (control_take_request(line, "retire", &writer, &text) > 0)
+		answer_device(c, fd, writer, NULL);
+	else
+		send_done(fd, EXIT_USAGE,
+			  "a request this version does not "
+			  "know");
 }
 
 /* Until the end, or until nobody waits any more. */
@@ -431,9 +471,7 @@ static void answer(struct control *c, int fd)
 	else if (strcmp(line, "wait") == 0)
 		answer_wait(c, fd);
 	else
-		send_done(fd, EXIT_USAGE,
-			  "a request this version does not "
-			  "know");
+		answer_other(c, fd, line);
 }
 
 static void *serve_one(void *arg)

@@ -14,6 +14,7 @@
 
 /* More devices than a vault has in practice; fewer than would fill memory. */
 #define DEVICES_MAX 4096
+#define KNOWN_MAX 65536
 
 #define FIELD(key, member, label, bytes, quiet)                                \
 	{                                                                      \
@@ -61,6 +62,8 @@ void control_status_release(struct control_status *s)
 	mem_free(s->mount.read_only_reason);
 	mem_free(s->mount.trouble);
 	mem_free(s->devices);
+	mem_free(s->known);
+	mem_free(s->alarms);
 	*s = (struct control_status)CONTROL_STATUS_INIT;
 }
 
@@ -177,6 +180,44 @@ void control_put_device(struct buf *b, const struct vault_device *d)
 		 d->writer, d->seq, d->seen_ms, d->is_self, d->is_retired);
 	put_string(b, text);
 	put_escaped(b, d->name);
+	/* Keys a program of before these does not know it leaves out. */
+	snprintf(text, sizeof(text),
+		 "\ndevice_log %016" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+		 " %" PRIu64 "\n",
+		 d->writer, d->behind, d->ack, d->joined_ms, d->retired_ms);
+	put_string(b, text);
+	if (d->held == 0)
+		return;
+	snprintf(text, sizeof(text),
+		 "device_held %016" PRIx64 " %" PRIu64 " %016" PRIx64
+		 " %" PRIu64 " %d\n",
+		 d->writer, d->held, d->waits_writer, d->waits_seq,
+		 -d->stopped_err);
+	put_string(b, text);
+}
+
+void control_put_known(struct buf *b, uint64_t writer,
+		       const struct vault_knowledge *k)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		 "known %016" PRIx64 " %016" PRIx64 " %" PRIu64 " %" PRIu64
+		 "\n",
+		 writer, k->writer, k->context, k->ack);
+	put_string(b, text);
+}
+
+void control_put_alarm(struct buf *b, const struct vault_alarm *a)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text),
+		 "alarm %016" PRIx64 " %u %" PRIu64 " %" PRIu64 " %u ",
+		 a->writer, (unsigned)a->kind, a->first, a->last,
+		 a->is_read_only);
+	put_string(b, text);
+	put_escaped(b, a->text);
 	buf_put_u8(b, '\n');
 }
 
@@ -284,9 +325,53 @@ static int take_writer(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int control_add_device(struct control_status *to,
+		       const struct vault_device *d)
+{
+	struct vault_device *more;
+
+	if (to->n_devices == DEVICES_MAX)
+		return ERR_MALFORMED;
+	more = mem_realloc_array(to->devices, to->n_devices + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	to->devices = more;
+	to->devices[to->n_devices++] = *d;
+	return 0;
+}
+
+int control_add_known(struct control_status *to,
+		      const struct control_known *k)
+{
+	struct control_known *more;
+
+	if (to->n_known == KNOWN_MAX)
+		return ERR_MALFORMED;
+	more = mem_realloc_array(to->known, to->n_known + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	to->known = more;
+	to->known[to->n_known++] = *k;
+	return 0;
+}
+
+int control_add_alarm(struct control_status *to, const struct vault_alarm *a)
+{
+	struct vault_alarm *more;
+
+	if (to->n_alarms == DEVICES_MAX)
+		return ERR_MALFORMED;
+	more = mem_realloc_array(to->alarms, to->n_alarms + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	to->alarms = more;
+	to->alarms[to->n_alarms++] = *a;
+	return 0;
+}
+
 static int take_device(const char *value, struct control_status *to)
 {
-	struct vault_device d = { 0 }, *more;
+	struct vault_device d = { 0 };
 	unsigned self, retired;
 	int at = 0;
 
@@ -298,13 +383,104 @@ static int take_device(const char *value, struct control_status *to)
 	d.is_self = self;
 	d.is_retired = retired;
 	snprintf(d.name, sizeof(d.name), "%s", value + 16 + at);
-	if (to->n_devices == DEVICES_MAX)
+	return control_add_device(to, &d);
+}
+
+/* The device told of before. */
+static struct vault_device *last_device(struct control_status *to,
+					uint64_t writer)
+{
+	struct vault_device *d =
+		to->n_devices ? &to->devices[to->n_devices - 1] : NULL;
+
+	return d && d->writer == writer ? d : NULL;
+}
+
+static int take_device_log(const char *value, struct control_status *to)
+{
+	struct vault_device *d;
+	uint64_t writer;
+
+	if (take_writer(value, &writer) < 0)
 		return ERR_MALFORMED;
-	more = mem_realloc_array(to->devices, to->n_devices + 1, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	to->devices = more;
-	to->devices[to->n_devices++] = d;
+	d = last_device(to, writer);
+	return d && sscanf(value + 16,
+			   " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+			   &d->behind, &d->ack, &d->joined_ms,
+			   &d->retired_ms) == 4 ?
+		       0 : ERR_MALFORMED;
+}
+
+static int take_device_held(const char *value, struct control_status *to)
+{
+	struct vault_device *d;
+	uint64_t writer;
+	int err, at = 0;
+
+	if (take_writer(value, &writer) < 0)
+		return ERR_MALFORMED;
+	d = last_device(to, writer);
+	if (!d || sscanf(value + 16, " %" SCNu64 " %n", &d->held, &at) < 1 ||
+	    !at || take_writer(value + 16 + at, &d->waits_writer) < 0 ||
+	    sscanf(value + 32 + at, " %" SCNu64 " %5d", &d->waits_seq, &err) !=
+		    2)
+		return ERR_MALFORMED;
+	d->stopped_err = -err;
+	return 0;
+}
+
+static int take_known(const char *value, struct control_status *to)
+{
+	struct control_known k = { 0 };
+
+	if (take_writer(value, &k.writer) < 0 || value[16] != ' ' ||
+	    take_writer(value + 17, &k.of.writer) < 0 ||
+	    sscanf(value + 33, " %" SCNu64 " %" SCNu64, &k.of.context,
+		   &k.of.ack) != 2)
+		return ERR_MALFORMED;
+	return control_add_known(to, &k);
+}
+
+static int take_alarm(const char *value, struct control_status *to)
+{
+	struct vault_alarm a = { 0 };
+	unsigned kind, is_read_only;
+	int at = 0;
+
+	if (take_writer(value, &a.writer) < 0 ||
+	    sscanf(value + 16, " %2u %" SCNu64 " %" SCNu64 " %1u %n", &kind,
+		   &a.first, &a.last, &is_read_only, &at) < 4 ||
+	    !at)
+		return ERR_MALFORMED;
+	/* One of a later version has a text, too. */
+	a.kind = kind <= VAULT_ALARM_VANISHED ? (enum vault_alarm_kind)kind : 0;
+	a.is_read_only = is_read_only;
+	snprintf(a.text, sizeof(a.text), "%s", value + 16 + at);
+	return control_add_alarm(to, &a);
+}
+
+/* Keys there may be many of.  1: it was one of them. */
+static int take_list(const char *key, const char *value,
+		     struct control_status *to)
+{
+	static const struct {
+		const char *key;
+		int (*take)(const char *value, struct control_status *to);
+	} lists[] = {
+		{ "device", take_device },
+		{ "device_log", take_device_log },
+		{ "device_held", take_device_held },
+		{ "known", take_known },
+		{ "alarm", take_alarm },
+	};
+
+	for (size_t i = 0; i < array_len(lists); i++) {
+		if (strcmp(key, lists[i].key) == 0) {
+			int r = lists[i].take(value, to);
+
+			return r < 0 ? r : 1;
+		}
+	}
 	return 0;
 }
 
@@ -356,12 +532,10 @@ static int take_text(const char *key, const char *value,
 	} else if (strcmp(key, "device_name") == 0) {
 		snprintf(to->vault.device_name, sizeof(to->vault.device_name),
 			 "%s", value);
-	} else if (strcmp(key, "device") == 0) {
-		r = take_device(value, to);
 	} else if (strcmp(key, GC_WAIT_KEY) == 0) {
 		r = take_wait(value, &to->gc);
 	} else {
-		return 0;
+		return take_list(key, value, to);
 	}
 	return r < 0 ? r : 1;
 }
@@ -435,4 +609,24 @@ int control_take_line(char *line, struct control_status *to, int *ret_code,
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return take_number(line, value, to);
+}
+
+/* ---------------------------------------------------------------- requests */
+
+int control_take_request(char *line, const char *name, uint64_t *ret_writer,
+			 const char **ret_text)
+{
+	size_t n = strlen(name);
+	char *at = line + n;
+	int r;
+
+	if (strncmp(line, name, n) != 0 || *at != ' ')
+		return 0;
+	r = strlen(at) > 16 ? take_writer(at + 1, ret_writer) : ERR_MALFORMED;
+	if (r < 0 || (at[17] != ' ' && at[17] != '\0'))
+		return ERR_MALFORMED;
+	at += at[17] == ' ' ? 18 : 17;
+	*ret_text = at;
+	r = unescape(at);
+	return r < 0 ? r : 1;
 }

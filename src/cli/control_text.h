@@ -2,9 +2,10 @@
 /*
  * What a daemon and its clients say over the control socket: lines of at most
  * CONTROL_LINE_MAX bytes.  A request is one line: "status", "stats",
- * "sync", "gc", "gc dry" or "wait".  An answer is lines "key value" (status,
- * gc, and stats: cli/stats_text.h), then "done CODE TEXT" with an exit code and
- * the line for the user, if any.  In values every byte but the
+ * "sync", "gc", "gc dry", "wait", "name WRITER TEXT" or "retire WRITER".  An
+ * answer is lines "key value" (status, gc, and stats: cli/stats_text.h), then
+ * "done CODE TEXT" with an exit code and the line for the user, if any.  In
+ * values every byte but the
  * printable ASCII characters without `%' is written as %XX.
  */
 #ifndef COFFER_CLI_CONTROL_TEXT_H
@@ -17,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "vault/care.h"
+#include "vault/device.h"
 #include "vault/vault.h"
 
 /* A path of PATH_MAX bytes, all of them escaped, and its key. */
@@ -37,13 +39,23 @@ struct control_mount {
 	bool closing; /* a client's: unmounted, but still publishing */
 };
 
+/* What one device knows of another. */
+struct control_known {
+	uint64_t writer; /* whose knowledge it is */
+	struct vault_knowledge of;
+};
+
 /* A whole answer. */
 struct control_status {
 	struct control_mount mount;
 	bool has_vault; /* the fields below are known */
 	struct vault_status vault;
-	struct vault_device *devices; /* owned */
+	struct vault_device *devices; /* owned, as what follows */
 	size_t n_devices;
+	struct control_known *known;
+	size_t n_known;
+	struct vault_alarm *alarms;
+	size_t n_alarms;
 	struct vault_gc_result gc;   /* of "gc" */
 	struct control_stats *stats; /* of "stats"; borrowed; NULL: not asked
 					for */
@@ -78,6 +90,22 @@ void control_put_gc(struct buf *b, const struct vault_gc_result *g);
 /* What does not work just now, if anything: "trouble" and a sentence. */
 void control_put_trouble(struct buf *b, const struct vault_status *v);
 void control_put_device(struct buf *b, const struct vault_device *d);
+void control_put_known(struct buf *b, uint64_t writer,
+		       const struct vault_knowledge *k);
+void control_put_alarm(struct buf *b, const struct vault_alarm *a);
+
+/* To the lists of an answer: -ENOMEM; ERR_MALFORMED: too many. */
+int control_add_device(struct control_status *to,
+		       const struct vault_device *d) must_check;
+int control_add_known(struct control_status *to,
+		      const struct control_known *k) must_check;
+int control_add_alarm(struct control_status *to,
+		      const struct vault_alarm *a) must_check;
+
+/* A request with a value, taken apart in place: 1, *ret_writer and *ret_text
+ * (inside `line`); 0: it is another. */
+int control_take_request(char *line, const char *name, uint64_t *ret_writer,
+			 const char **ret_text) must_check;
 
 /* One line of an answer, without its end, taken apart in place.  1: it was the
  * "done" line (*ret_code, *ret_text inside `line`); 0: it went into `to` (or is

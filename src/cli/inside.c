@@ -38,7 +38,8 @@ int inside_open(const struct cli *cli, const char *path, bool write,
 	opts.read_only = !write;
 	r = open_vault(cli, &opts, &ret->vault);
 	if (r == EXIT_DONE && write && vault_is_read_only(ret->vault)) {
-		r = fail_code(EXIT_FAILED, "cannot write to %s: %s", path,
+		r = fail_code(open_read_only_code(ret->vault),
+			      "cannot write to %s: %s", path,
 			      vault_read_only_reason(ret->vault));
 		return open_close(ret->vault, path, r);
 	}

@@ -10,6 +10,7 @@ CLI_FILES = \
 	%D%/cmd_bench.c \
 	%D%/cmd_cat.c \
 	%D%/cmd_check.c \
+	%D%/cmd_device.c \
 	%D%/cmd_gc.c \
 	%D%/cmd_get.c \
 	%D%/cmd_info.c \
@@ -33,12 +34,16 @@ CLI_FILES = \
 	%D%/copy.h \
 	%D%/daemon.c \
 	%D%/daemon.h \
+	%D%/device_text.c \
+	%D%/device_text.h \
 	%D%/exit.c \
 	%D%/exit.h \
 	%D%/files.c \
 	%D%/files.h \
 	%D%/files_local.c \
 	%D%/files_vault.c \
+	%D%/gather.c \
+	%D%/gather.h \
 	%D%/hardlinks.c \
 	%D%/hardlinks.h \
 	%D%/elsewhere.c \

@@ -3,21 +3,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/signals.h"
 
 /* In the order of `coffer help'. */
 static const struct cli_command *const commands[] = {
-	&cmd_init,	 &cmd_mount,	  &cmd_umount,	 &cmd_status,
-	&cmd_stats,	 &cmd_info,	  &cmd_key_list, &cmd_key_add,
-	&cmd_key_remove, &cmd_key_change, &cmd_key_test, &cmd_ls,
-	&cmd_cat,	 &cmd_stat,	  &cmd_put,	 &cmd_get,
-	&cmd_sync,	 &cmd_check,	  &cmd_gc,	 &cmd_snapshot,
-	&cmd_rebuild,	 &cmd_bench,
+	&cmd_init,	   &cmd_mount,	     &cmd_umount,
+	&cmd_status,	   &cmd_stats,	     &cmd_info,
+	&cmd_key_list,	   &cmd_key_add,     &cmd_key_remove,
+	&cmd_key_change,   &cmd_key_test,    &cmd_device_list,
+	&cmd_device_name,  &cmd_device_retire, &cmd_device_accept,
+	&cmd_ls,	   &cmd_cat,	     &cmd_stat,
+	&cmd_put,	   &cmd_get,	     &cmd_sync,
+	&cmd_check,	   &cmd_gc,	     &cmd_snapshot,
+	&cmd_rebuild,	   &cmd_bench,
 };
 
-#define NAME_COLUMNS 12
+#define NAME_COLUMNS 13
 
 /* Is `name` the first word of a command of two? */
 static bool is_family(const char *name)
@@ -86,12 +90,29 @@ static const struct cli_command *parse_command(int argc, char **argv,
 	return name ? find_command(name) : NULL;
 }
 
+/* The second words of a family. */
+static int refuse_family(const char *family)
+{
+	auto_buf struct buf words = BUF_INIT(256);
+	size_t n = strlen(family);
+
+	for (size_t i = 0; i < array_len(commands); i++) {
+		const char *name = commands[i]->name;
+
+		if (strncmp(name, family, n) != 0 || name[n] != ' ')
+			continue;
+		if (words.len > 0)
+			buf_put(&words, ", ", 2);
+		buf_put(&words, name + n + 1, strlen(name + n + 1));
+	}
+	return fail_usage("`coffer %s' needs one more word: %.*s", family,
+			  (int)words.len, (const char *)words.data);
+}
+
 static int refuse_command(int argc, char **argv)
 {
 	if (is_family(argv[0]) && argc < 2)
-		return fail_usage("`coffer %s' needs one more word: list, add, "
-				  "remove, change or test",
-				  argv[0]);
+		return refuse_family(argv[0]);
 	if (is_family(argv[0]))
 		return fail_usage("there is no command `%s %s'", argv[0],
 				  argv[1]);

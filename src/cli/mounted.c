@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -223,6 +224,26 @@ int mounted_stats(const struct mounted *m, struct control_stats *ret,
 	memset(ret, 0, sizeof(*ret));
 	r = request(m, "stats", STATUS_PATIENCE_S, &answer, ret_code, ret_text);
 	control_status_release(&answer);
+	return r;
+}
+
+int mounted_device(const struct mounted *m, uint64_t writer, const char *name,
+		   int *ret_code, char **ret_text)
+{
+	struct control_status none = CONTROL_STATUS_INIT;
+	auto_buf struct buf b = BUF_INIT(CONTROL_LINE_MAX);
+	char what[32];
+	int r;
+
+	snprintf(what, sizeof(what), "%s %016" PRIx64,
+		 name ? "name" : "retire", writer);
+	control_put_text(&b, what, name ? name : "");
+	if (buf_error(&b) < 0)
+		return buf_error(&b);
+	/* ask() ends the line. */
+	b.data[b.len - 1] = '\0';
+	r = request(m, (const char *)b.data, 0, &none, ret_code, ret_text);
+	control_status_release(&none);
 	return r;
 }
 

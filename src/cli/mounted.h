@@ -46,6 +46,10 @@ int mounted_sync(const struct mounted *m, int *ret_code,
 int mounted_snapshot(const struct mounted *m, int *ret_code,
 		     char **ret_text) must_check;
 
+/* The same with a new name for a device, or (NULL) its retirement. */
+int mounted_device(const struct mounted *m, uint64_t writer, const char *name,
+		   int *ret_code, char **ret_text) must_check;
+
 /* The same with "gc"; *ret is set if the code is EXIT_DONE. */
 int mounted_gc(const struct mounted *m, bool dry_run,
 	       struct vault_gc_result *ret, int *ret_code,

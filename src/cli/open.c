@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cli/mounted.h"
 #include "crypto/secret.h"
+#include "vault/device.h"
 #include "vault/slots.h"
 
 struct vault_options open_options(const struct cli *cli, const char *path)
@@ -133,11 +134,12 @@ static const char *advice(int err)
 		       "or run `coffer check'";
 	case ERR_ROLLED_BACK:
 		return "it is older than what this device has seen: files were "
-		       "removed or put back; let the sync tool finish, then "
-		       "run `coffer check --no-state'";
+		       "removed or put back; let the sync tool finish, or get "
+		       "them back, or `coffer device accept' it as it is";
 	case ERR_FORKED:
-		return "two histories of one device exist; run `coffer check "
-		       "--no-state'";
+		return "two histories of one device exist; `coffer device "
+		       "list' names them, `coffer device accept' takes part in "
+		       "what all agree on";
 	case ERR_KDF_LIMIT:
 		return "a key slot asks for more memory or time than is "
 		       "allowed; it may be forged";
@@ -294,4 +296,11 @@ int open_refuse_mounted(const char *doing, const char *path,
 			 "ends that%s",
 			 doing, path, m.status.mount.mountpoint,
 			 instead ? instead : "");
+}
+
+int open_read_only_code(struct vault *v)
+{
+	int err = vault_alarm_error(v);
+
+	return err < 0 ? exit_code_of(err) : EXIT_FAILED;
 }

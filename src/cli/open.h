@@ -33,6 +33,10 @@ int open_tell(const char *doing, const struct vault_options *opts, int err,
 /* Closes; tells and gives the worse of `code` and its own. */
 int open_close(struct vault *v, const char *path, int code) must_check;
 
+/* What a command ends with that had to write into a read-only vault: one that
+ * an alarm made so is another failure than one nobody may write to. */
+int open_read_only_code(struct vault *v) must_check;
+
 /* For a command that cannot work on a mounted vault: EXIT_IN_USE, told, if
  * the vault is mounted.  `instead`: what else may be done, or NULL. */
 int open_refuse_mounted(const char *doing, const char *path,

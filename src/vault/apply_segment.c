@@ -60,8 +60,10 @@ static int check_causes(struct vault *v, const struct log_segment *s,
 			*ret_cause = (struct cause){ vv.writer, vv.context };
 			return 0;
 		}
-		if (memcmp(&known, &vv.head, sizeof(known)) != 0)
+		if (memcmp(&known, &vv.head, sizeof(known)) != 0) {
+			*ret_cause = (struct cause){ vv.writer, vv.context };
 			return ERR_FORKED;
+		}
 	}
 	return 1;
 }
@@ -86,8 +88,10 @@ int segment_is_next(struct vault *v, const struct log_segment *s,
 	if (r < 0)
 		return r;
 	if (s->header.seq > 1 &&
-	    memcmp(&s->body.previous, &w.head, sizeof(w.head)) != 0)
+	    memcmp(&s->body.previous, &w.head, sizeof(w.head)) != 0) {
+		*ret_cause = (struct cause){ w.writer, w.seq };
 		return ERR_FORKED;
+	}
 	if (s->header.epoch < w.epoch || s->body.first < w.last)
 		return ERR_MALFORMED;
 	r = check_vector(v, s);

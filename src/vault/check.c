@@ -14,6 +14,7 @@
 #include "vault/apply.h"
 #include "vault/care.h"
 #include "vault/check_priv.h"
+#include "vault/devices.h"
 #include "vault/logdir.h"
 #include "vault/packs.h"
 #include "vault/unlock.h"
@@ -246,6 +247,26 @@ static void tell_gone(struct checker *c, uint64_t writer, uint64_t seq,
 	check_tell(c, VAULT_FINDING_DAMAGE, what, ERR_MISSING, why);
 }
 
+/* A log that two computers went on with; once it is retired, all that either
+ * of them had is published again, and nobody applies it. */
+static int tell_fork(struct checker *c, uint64_t writer, const char *path,
+		     const char *why)
+{
+	struct vault_device d = { .is_retired = false };
+
+	lock_take(&c->v->index_lock);
+	int r = device_get(c->v, writer, &d);
+	lock_drop(&c->v->index_lock);
+	if (r < 0)
+		return r;
+	if (d.is_retired)
+		check_tell(c, VAULT_FINDING_PENDING, path, 0,
+			   "one of two histories of a device that is retired");
+	else
+		check_tell(c, VAULT_FINDING_DAMAGE, path, ERR_FORKED, why);
+	return 0;
+}
+
 /* Is there another file of the same number? */
 static bool is_doubled(const struct log_names *l, size_t i)
 {
@@ -271,11 +292,9 @@ static int check_segment(struct checker *c, uint64_t writer,
 		check_tell(c, VAULT_FINDING_DAMAGE, path, r, NULL);
 		return 0;
 	}
-	if (name->seq < chain->next) {
-		check_tell(c, VAULT_FINDING_DAMAGE, path, ERR_FORKED,
-			   "a second segment of that number");
-		return 0;
-	}
+	if (name->seq < chain->next)
+		return tell_fork(c, writer, path,
+				 "a second segment of that number");
 	if (name->seq > chain->next)
 		tell_gone(c, writer, chain->next,
 			  "missing: what follows it cannot be applied");
@@ -288,11 +307,12 @@ static int check_segment(struct checker *c, uint64_t writer,
 	}
 	if (follows && memcmp(&chain->head, &s.body.previous,
 			      sizeof(chain->head)) != 0)
-		check_tell(c, VAULT_FINDING_DAMAGE, path, ERR_FORKED,
-			   "it does not follow the segment before it");
+		r = tell_fork(c, writer, path,
+			      "it does not follow the segment before it");
 	chain->head = s.hash;
 	chain->is_whole = true;
-	r = check_applied(c, writer, path, &s);
+	if (r == 0)
+		r = check_applied(c, writer, path, &s);
 	if (r == 0)
 		r = check_vector(c, path, &s);
 	return r < 0 ? r : check_packs_of(c, writer, &s);

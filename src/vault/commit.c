@@ -65,6 +65,8 @@ void commit_free(struct commit *c)
 	buf_release(&c->dropped);
 	mem_free(c->stops);
 	mem_free(c->seen);
+	mem_free(c->alarms);
+	mem_free(c->held_back);
 	cond_release(&c->changed);
 	lock_release(&c->lock);
 	mem_free(c);

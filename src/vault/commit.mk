@@ -1,5 +1,12 @@
 # Opening, cutting, publishing, receiving, credentials.
 src_vault_libvault_a_SOURCES += \
+	%D%/accept.c \
+	%D%/accept_file.c \
+	%D%/accept_file.h \
+	%D%/accept_seen.c \
+	%D%/accept_seen.h \
+	%D%/accept_tree.c \
+	%D%/accept_tree.h \
 	%D%/ack.c \
 	%D%/apply.c \
 	%D%/apply.h \
@@ -11,6 +18,7 @@ src_vault_libvault_a_SOURCES += \
 	%D%/committer.c \
 	%D%/core_state.c \
 	%D%/core_state.h \
+	%D%/device.c \
 	%D%/drop.c \
 	%D%/epoch_cover.c \
 	%D%/epoch_cover.h \
@@ -20,6 +28,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/frames.h \
 	%D%/heads.c \
 	%D%/heads.h \
+	%D%/history.c \
+	%D%/history.h \
 	%D%/index_life.h \
 	%D%/joiner.c \
 	%D%/joiner.h \

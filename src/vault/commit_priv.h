@@ -15,6 +15,8 @@
 #include "vault/logdir.h"
 #include "vault/statedir.h"
 
+struct vault_alarm; /* vault/device.h */
+
 /* A caller that waits for a cut. */
 struct cut_request {
 	const uint64_t *only; /* NULL: everything */
@@ -40,6 +42,13 @@ struct seen_folder {
 	bool again;	    /* list it though it did not change */
 };
 
+/* Segments of a writer that are here and not applied, and why. */
+struct held_back {
+	uint64_t writer, n;
+	uint64_t waits_writer, waits_seq; /* 0: nothing known */
+	int err;			  /* it ends there; 0 */
+};
+
 /* What one publish takes. */
 struct batch_end {
 	bool is_set;
@@ -59,6 +68,7 @@ struct commit {
 	uint64_t session;
 	uint64_t index_frame;	/* the last one a clean index holds */
 	atomic_bool is_index_clean; /* as the marks on disk say */
+	bool was_clean; /* how the session before this one ended */
 	atomic_bool is_marked_unclean; /* nothing may mark it clean again */
 	uint64_t own_seq;	/* own segments published */
 	uint64_t sealed_seq;	/* own segments sealed; those above own_seq
@@ -84,6 +94,11 @@ struct commit {
 	bool is_running, must_stop; /* the committer thread */
 	uint64_t n_wakes;
 	pthread_t thread;
+	struct vault_alarm *alarms; /* vault/history.h */
+	size_t n_alarms;
+	struct held_back *held_back;
+	size_t n_held_back;
+	struct timespec own_looked; /* is_busy's: the own folder as seen */
 	struct seen_folder *seen; /* is_busy's */
 	size_t n_seen;
 	uint64_t n_foreign_writers;

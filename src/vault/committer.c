@@ -10,6 +10,7 @@
 #include "vault/commit_priv.h"
 #include "vault/content_priv.h"
 #include "vault/devices.h"
+#include "vault/history.h"
 #include "vault/joiner.h"
 #include "vault/life.h"
 #include "vault/unlock.h"
@@ -233,6 +234,8 @@ static int receive(struct commit *c, uint64_t max_bytes)
 	r = core_index_state(c->v);
 	lock_drop(&c->v->index_lock);
 	if (r == 0)
+		r = history_check_own(c, false);
+	if (r == 0)
 		r = receive_is_needed(c);
 	/* Own operations first: what they are said to know they know. */
 	if (r > 0)
@@ -243,6 +246,8 @@ static int receive(struct commit *c, uint64_t max_bytes)
 		r = joiner_update(c);
 	if (r == 0 && n > 0)
 		r = life_check_log(c->v, false);
+	if (r == 0 && n > 0)
+		r = history_check_retired(c);
 	if (r == 0 && (n > 0 || c->has_absent))
 		r = presence_check(c, false);
 	/* Who cannot acknowledge need not find out. */
@@ -265,7 +270,7 @@ int commit_receive(struct vault *v)
 	if (r == 0)
 		r = acknowledge(c);
 	commit_leave_busy(c);
-	return r;
+	return r < 0 ? r : history_error(c);
 }
 
 int vault_receive(struct vault *v)

@@ -58,7 +58,7 @@ struct vault {
 	struct vault_header header;
 	struct vault_secrets *keys;
 	uint64_t writer;      /* 0: none (read-only without state) */
-	char device_name[65]; /* own, as in the log */
+	char device_name[65]; /* own, as in the log; index_lock once opened */
 	uint8_t slot_opened[SLOT_NAME_BYTES];
 	struct vault_options opts; /* paths are not kept: see open.c */
 

@@ -140,6 +140,8 @@ static void describe(const struct vault *v, uint64_t writer,
 	memcpy(ret->name, d->last, sizeof(ret->name));
 	ret->is_self = writer == v->writer;
 	ret->is_retired = d->retired.clock != 0;
+	ret->joined_ms = HLC_MS(d->first_key.clock);
+	ret->retired_ms = HLC_MS(d->retired.clock);
 }
 
 int device_get(struct vault *v, uint64_t writer, struct vault_device *ret)

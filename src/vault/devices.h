@@ -11,13 +11,13 @@
 
 #include "base/err.h"
 #include "format/op.h"
-#include "vault/vault.h"
+#include "vault/device.h"
 
 int device_apply(struct vault *v, const struct op *op) must_check;
 /* The name of its DEVICE ADD (N1), or the writer's 16 digits. */
 int device_first_name(struct vault *v, uint64_t writer, char ret[static 65])
 	must_check;
-/* Fills name, is_retired; 1, 0. */
+/* Fills name, is_self, is_retired, joined_ms and retired_ms; 1, 0. */
 int device_get(struct vault *v, uint64_t writer, struct vault_device *ret)
 	must_check;
 /* All the log tells of; fields as device_get fills them.  `is_added`: there is a

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += src/vault/libvault.a
 src_vault_libvault_a_SOURCES = \
 	%D%/vault.h %D%/tree.h %D%/xattr.h %D%/file.h %D%/hold.h \
-	%D%/slots.h %D%/care.h \
+	%D%/slots.h %D%/care.h %D%/device.h \
 	%D%/core.h %D%/core.c \
 	%D%/devices.h %D%/devices.c \
 	%D%/held.h %D%/held.c %D%/holds.h %D%/holds.c \

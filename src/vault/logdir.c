@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/mem.h"
 
 #define WRITERS_NAME "w"
 #define LOG_NAME "l"
 #define WRITER_NAME_LEN 16
+
+#define SETTLED_NS (3 * NS_PER_S)
 
 static void close_quietly(struct env *env, int *fd)
 {
@@ -232,6 +235,11 @@ int logdir_changed(struct vault *v, uint64_t writer, struct timespec *ret)
 	r = changed_of(v->env, fd, ret);
 	close_quietly(v->env, &fd);
 	return r < 0 ? r : 1;
+}
+
+bool logdir_is_settled(const struct timespec *changed)
+{
+	return clock_ns_of(changed) < clock_wall_ns() - SETTLED_NS;
 }
 
 const struct log_name *log_names_find(const struct log_names *l, uint64_t seq)

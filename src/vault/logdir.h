@@ -49,6 +49,10 @@ int logdir_open_part(struct vault *v, uint64_t writer, const char *part,
 /* When the folder changed last, without listing it: 1; 0: absent. */
 int logdir_changed(struct vault *v, uint64_t writer, struct timespec *ret)
 	must_check;
+/* False while a folder that changed then may change again without its time
+ * changing: time stamps are as coarse as the kernel's tick, or two seconds on
+ * FAT. */
+bool logdir_is_settled(const struct timespec *changed);
 /* The first name of a seq; NULL. */
 const struct log_name *log_names_find(const struct log_names *l, uint64_t seq);
 

@@ -15,6 +15,7 @@
 #include "base/publish.h"
 #include "vault/commit_priv.h"
 #include "vault/devices.h"
+#include "vault/history.h"
 #include "vault/holds.h"
 #include "vault/index_life.h"
 #include "vault/joiner.h"
@@ -149,26 +150,17 @@ static int check_marks(struct opening *o)
 	return 0;
 }
 
-/* A new writer's id, and nothing of the old state. */
-static int renew_writer(struct opening *o, bool leftovers)
+/* A new writer's id, and nothing of the old state, which the vault has. */
+static int renew_writer(struct opening *o)
 {
 	struct vault *v = o->v;
 	uint64_t old = v->writer;
 	int r;
 
-	if (leftovers) {
-		diag(DIAG_WARNING,
-		     "the state directory is older than the vault and holds "
-		     "changes nobody else has: put away as *-%016" PRIx64,
-		     old);
-		r = statedir_set_aside(&o->c->state, old);
-	} else {
-		if (old)
-			diag(DIAG_WARNING, "the state directory is older than "
-					   "the vault: this device gets a new "
-					   "id");
-		r = statedir_clear(&o->c->state);
-	}
+	if (old)
+		diag(DIAG_WARNING, "the state directory is older than the "
+				   "vault: this device gets a new id");
+	r = statedir_clear(&o->c->state);
 	if (r == 0)
 		r = state_writer_mint(o->c, old);
 	if (r < 0)
@@ -181,7 +173,7 @@ static int renew_writer(struct opening *o, bool leftovers)
 
 static int open_state(struct opening *o)
 {
-	bool leftovers = false, is_new = o->c->state.dirfd < 0;
+	bool is_new = o->c->state.dirfd < 0;
 	int r = 0;
 
 	if (o->opts->no_state) {
@@ -197,7 +189,7 @@ static int open_state(struct opening *o)
 	r = state_writer_load(o->c);
 	if (r == 0) {
 		o->made_state = is_new;
-		return renew_writer(o, false);
+		return renew_writer(o);
 	}
 	if (r < 0)
 		return r;
@@ -206,8 +198,8 @@ static int open_state(struct opening *o)
 	if (r == 0)
 		r = check_marks(o);
 	if (r == 0)
-		r = recover_own_log(&o->recovery, &leftovers);
-	return r == 1 ? renew_writer(o, leftovers) : r;
+		r = recover_own_log(&o->recovery);
+	return r == 1 ? renew_writer(o) : r;
 }
 
 /* ---------------------------------------------------------------- writable? */
@@ -312,6 +304,7 @@ static int load_index(struct opening *o)
 
 	o->what = "the index";
 	c->session = r->session + 1;
+	c->was_clean = r->has_marks && r->is_index_clean;
 	if (c->state.dirfd >= 0 && r->has_marks && r->is_index_clean) {
 		c->generation = r->generation;
 		c->index_frame = r->from_frame = r->index_frame;
@@ -383,41 +376,6 @@ static int receive_others(struct opening *o)
 	return -EAGAIN;
 }
 
-/* A head the marks know is gone, or another stands there. */
-static int check_head(struct vault *v, const struct marks_head *h)
-{
-	auto_log_names struct log_names l = { 0 };
-	const struct log_name *n;
-	int r;
-
-	if (h->writer == v->writer && h->seq == 0)
-		return 0;
-	r = logdir_list(v, h->writer, h->seq, &l);
-	if (r < 0)
-		return r;
-	for (n = log_names_find(&l, h->seq);
-	     n && n < l.names + l.n && n->seq == h->seq; n++)
-		if (memcmp(n->prefix, h->head.b, sizeof(n->prefix)) == 0)
-			return 0;
-	diag(DIAG_ERROR,
-	     "w/%016" PRIx64 "/l: segment %" PRIu64 " was here and is not "
-	     "any more",
-	     h->writer, h->seq);
-	core_fail(v, ERR_ROLLED_BACK,
-		  "the vault is older than what this device has seen");
-	return 0;
-}
-
-static int check_heads(struct opening *o)
-{
-	const struct heads *h = &o->c->heads;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < h->n; i++)
-		r = check_head(o->v, &h->list[i]);
-	return r;
-}
-
 static int find_device_name(struct opening *o)
 {
 	struct vault *v = o->v;
@@ -482,11 +440,10 @@ static int start_over(struct opening *o)
 	buf_reset(&c->packs);
 	c->is_index_clean = false;
 	if (c->state.dirfd >= 0) {
-		bool leftovers;
 		int r = recover_scan(&o->recovery);
 
 		if (r == 0)
-			r = recover_own_log(&o->recovery, &leftovers);
+			r = recover_own_log(&o->recovery);
 		if (r == 0)
 			r = life_open_stage(v, o->recovery.next_stage_file);
 		if (r != 0)
@@ -506,7 +463,7 @@ static int settle(struct opening *o)
 	if (r == 0)
 		r = life_check_log(o->v, true);
 	if (r == 0)
-		r = check_heads(o);
+		r = history_check_all(o->c);
 	if (r == 0 && o->v->journal) {
 		o->what = "the state directory";
 		lock_take(&o->v->cut_lock);

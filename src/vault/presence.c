@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "vault/commit_priv.h"
+#include "vault/history.h"
 #include "vault/packs.h"
 #include "vault/writers.h"
 
@@ -114,8 +115,12 @@ static int write_changes(struct vault *v, const struct buf *changes)
 
 /* ---------------------------------------------------------------- orphans */
 
-/* 1 if neither a segment nor the journal names an own pack: left by a crash
- * before it counted, or dropped by a published operation and still here. */
+/*
+ * 1 if an own pack was dropped by a published operation and is still here; or if
+ * neither a segment nor the journal names it: left by a crash before it
+ * counted.  After a session that ended well there is none of these: such a pack
+ * is of a copy of this state, and its segment is to come.
+ */
 static int is_orphan(struct there *t, const uint8_t *name)
 {
 	struct vault *v = t->c->v;
@@ -124,11 +129,15 @@ static int is_orphan(struct there *t, const uint8_t *name)
 
 	lock_take(&v->index_lock);
 	int r = index_pack_find(v->index, t->writer, name, &p);
-	if (r > 0)
+	if (r == 0) {
+		r = packs_is_dropped(v, t->writer, name, &seq);
+		if (r == 0)
+			r = !t->c->was_clean;
+		else if (r > 0)
+			r = seq <= t->c->own_seq;
+	} else if (r > 0) {
 		r = 0;
-	else if (r == 0)
-		r = packs_is_dropped(v, t->writer, name, &seq) < 0 ?
-			    ERR_BAD_INDEX : seq <= t->c->own_seq;
+	}
 	lock_drop(&v->index_lock);
 	return r;
 }
@@ -166,7 +175,7 @@ static int check_packs(struct there *t)
 	return r;
 }
 
-/* Segments of the own log that are not there any more. */
+/* Segments of the own log that are not there any more; history.c names them. */
 static int check_own_log(struct there *t)
 {
 	struct vault *v = t->c->v;
@@ -175,13 +184,7 @@ static int check_own_log(struct there *t)
 
 	for (uint64_t seq = 1; r == 0 && seq <= t->c->own_seq; seq++) {
 		t->n_known++;
-		if (log_names_find(&l, seq))
-			continue;
-		t->n_vanished++;
-		diag(DIAG_ERROR,
-		     "w/%016" PRIx64 "/l/%010" PRIu64
-		     "-*: this file has vanished",
-		     v->writer, seq);
+		t->n_vanished += !log_names_find(&l, seq);
 	}
 	return r;
 }
@@ -201,9 +204,8 @@ static int check_writer(struct commit *c, uint64_t writer, bool sweep)
 	if (r == 0 && is_own)
 		r = check_own_log(&t);
 	if (r == 0 && is_own && t.n_vanished * ALARM_SHARE > t.n_known)
-		core_fail(c->v, ERR_MISSING,
-			  "files this device published have vanished from the "
-			  "vault");
+		r = history_note(c, VAULT_ALARM_VANISHED, writer,
+				 t.n_vanished, t.n_known, false);
 	mem_free(t.names);
 	buf_release(&t.changes);
 	return r;

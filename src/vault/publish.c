@@ -12,6 +12,7 @@
 #include "base/publish.h"
 #include "vault/commit_priv.h"
 #include "vault/content_priv.h"
+#include "vault/history.h"
 #include "vault/packs.h"
 #include "vault/repack.h"
 
@@ -235,6 +236,12 @@ static int finish(struct commit *c)
 	if (!c->taken.is_set)
 		return 0;
 	r = pack_stage(c, c->taken.stage, c->taken.seq);
+	/* A number that another computer has used under this id must not be
+	 * used here. */
+	if (r == 0)
+		r = history_check_own(c, true);
+	if (r == 0 && atomic_load(&c->v->is_read_only))
+		r = history_error(c);
 	if (r < 0)
 		return r;
 	lock_take(&c->v->cut_lock);
@@ -307,6 +314,8 @@ int publish_all(struct commit *c)
 		/* What frees room is not put off. */
 		if (r == -ENOSPC || r == -EDQUOT)
 			c->last_drop_ns = 0;
+		if (r == history_error(c)) /* told already */
+			return r;
 		return diag_err(DIAG_WARNING, r, "publishing");
 	}
 	c->has_news = c->wants_ack = false;

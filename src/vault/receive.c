@@ -12,18 +12,15 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "vault/apply_segment.h"
+#include "vault/devices.h"
 #include "vault/epoch_cover.h"
+#include "vault/history.h"
 #include "vault/packs.h"
 #include "vault/past_log.h"
 #include "vault/touched.h"
 
 /* How long calls may have to wait for a slice. */
 #define SLICE_NS (NS_PER_MS)
-
-/* A folder whose time is younger than this may change again without its time
- * changing: time stamps are as coarse as the kernel's tick, or two seconds on
- * FAT. */
-#define SETTLED_NS (3 * NS_PER_S)
 
 /* A writer on whose next segment the work may go on. */
 struct incoming {
@@ -32,6 +29,9 @@ struct incoming {
 	struct cause waits;	/* writer 0: for nothing known */
 	bool is_over;		/* until something new comes */
 	bool is_incomplete;	/* the next is there, but not authentic (yet) */
+	int stopped_err;	/* why it ends before what comes next; 0 */
+	bool is_fork_ahead;	/* two of them come next */
+	bool is_new_stop;	/* not known before this */
 	uint64_t applied;
 };
 
@@ -43,11 +43,6 @@ struct receiving {
 	uint64_t n_applied;
 	struct epoch_cover *cover; /* NULL until it is needed */
 };
-
-static bool is_settled(const struct timespec *t)
-{
-	return clock_ns_of(t) < clock_wall_ns() - SETTLED_NS;
-}
 
 /* ---------------------------------------------------------------- folders */
 
@@ -112,27 +107,6 @@ static int load_state(struct vault *v, uint64_t writer, struct writer_state *w)
 	return r;
 }
 
-/* What was applied last must still be there, else the vault was put back, or a
- * log was cut, under us.  At opening the marks are asked (open.c). */
-static void check_head(struct receiving *rc, const struct writer_state *w,
-		       const struct log_names *l)
-{
-	struct vault *v = rc->c->v;
-	const struct log_name *n = log_names_find(l, w->seq);
-
-	for (; n && n < l->names + l->n && n->seq == w->seq; n++)
-		if (memcmp(n->prefix, w->head.b, sizeof(n->prefix)) == 0)
-			return;
-	/* Told once. */
-	if (!atomic_load(&v->is_read_only))
-		diag(DIAG_ERROR,
-		     "w/%016" PRIx64 "/l: segment %" PRIu64
-		     " was here and is not any more",
-		     w->writer, w->seq);
-	core_fail(v, ERR_ROLLED_BACK,
-		  "the vault is older than what this device has seen");
-}
-
 static int list_writer(struct receiving *rc, uint64_t writer)
 {
 	struct incoming *in = &rc->in[rc->n];
@@ -150,14 +124,17 @@ static int list_writer(struct receiving *rc, uint64_t writer)
 		r = load_state(rc->c->v, writer, &w);
 	*in = (struct incoming){ .writer = writer };
 	if (r == 0)
-		r = logdir_list(rc->c->v, writer, w.seq, &in->names);
-	if (r < 0)
+		r = logdir_list(rc->c->v, writer, 1, &in->names);
+	/* At opening all are asked (open.c). */
+	if (r == 0 && rc->o->in_slices)
+		r = history_check(rc->c, writer, &in->names, false);
+	if (r < 0) {
+		log_names_release(&in->names);
 		return r;
-	if (rc->o->in_slices && w.seq > 0)
-		check_head(rc, &w, &in->names);
+	}
 	in->applied = w.seq;
 	seen->changed = in->names.changed;
-	seen->again = !is_settled(&seen->changed);
+	seen->again = !logdir_is_settled(&seen->changed);
 	seen->n_foreign = in->names.n_foreign;
 	seen->n_held = in->names.n;
 	rc->n++;
@@ -194,16 +171,64 @@ static void sum_seen(struct commit *c)
 	atomic_store(&c->n_foreign, foreign);
 }
 
+/* Of a device that was retired nothing is waited for. */
+static uint64_t count_held(struct receiving *rc, const struct incoming *in)
+{
+	struct vault_device d = { .is_retired = false };
+	struct vault *v = rc->c->v;
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < in->names.n; i++)
+		held += in->names.names[i].seq > in->applied;
+	if (held == 0)
+		return 0;
+	lock_take(&v->index_lock);
+	if (device_get(v, in->writer, &d) < 0)
+		d.is_retired = false;
+	lock_drop(&v->index_lock);
+	return d.is_retired ? 0 : held;
+}
+
+/* For who lists the devices: what is held back, and why. */
+static void note_held(struct commit *c, const struct incoming *in, uint64_t n)
+{
+	struct held_back *h = NULL;
+
+	lock_take(&c->lock);
+	for (size_t i = 0; !h && i < c->n_held_back; i++)
+		if (c->held_back[i].writer == in->writer)
+			h = &c->held_back[i];
+	if (!h && n > 0) {
+		struct held_back *grown =
+			mem_realloc_array(c->held_back, c->n_held_back + 1,
+					  sizeof(*grown));
+
+		/* Without it less is told. */
+		if (grown) {
+			c->held_back = grown;
+			h = &grown[c->n_held_back++];
+		}
+	}
+	if (h)
+		*h = (struct held_back){
+			.writer = in->writer,
+			.n = n,
+			.waits_writer = in->waits.writer,
+			.waits_seq = in->waits.seq,
+			.err = in->stopped_err,
+		};
+	lock_drop(&c->lock);
+}
+
 static void release_all(struct receiving *rc)
 {
 	for (size_t i = 0; i < rc->n; i++) {
 		struct incoming *in = &rc->in[i];
 		struct seen_folder *seen = find_seen(rc->c, in->writer);
-		uint64_t held = 0;
+		uint64_t held = count_held(rc, in);
 
-		for (size_t k = 0; k < in->names.n; k++)
-			held += in->names.names[k].seq > in->applied;
 		/* A file may be completed without its folder changing. */
+		note_held(rc->c, in, held);
 		if (seen) {
 			seen->n_held = held;
 			seen->again |= in->is_incomplete;
@@ -243,23 +268,72 @@ static int note_stop(struct commit *c, const struct log_segment *s, int err)
 	return 0;
 }
 
-static void tell_stop(uint64_t writer, uint64_t seq, int err)
+/* 1, 0. */
+static int is_retired(struct vault *v, uint64_t writer)
 {
-	diag_err(DIAG_WARNING, err,
-		 "device %016" PRIx64 ": segment %" PRIu64
-		 " and all after it are not applied",
-		 writer, seq);
+	struct vault_device d = { .is_retired = false };
+
+	lock_take(&v->index_lock);
+	int r = device_get(v, writer, &d);
+	lock_drop(&v->index_lock);
+	return r < 0 ? r : d.is_retired;
+}
+
+/*
+ * Two histories of what comes next are told once all is received: the log of a
+ * device that was retired is left where it ends, and that may come later.
+ */
+static int tell_ahead(struct receiving *rc)
+{
+	struct commit *c = rc->c;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < rc->n; i++) {
+		const struct incoming *in = &rc->in[i];
+		uint64_t seq = in->applied + 1;
+
+		if (in->stopped_err != ERR_FORKED || !in->is_fork_ahead)
+			continue;
+		r = is_retired(c->v, in->writer);
+		if (r == 0)
+			r = history_note(c, VAULT_ALARM_AHEAD, in->writer, seq,
+					 seq, !in->is_new_stop);
+		r = min_of(r, 0);
+	}
+	return r;
+}
+
+static int tell_stop(struct commit *c, struct incoming *in, int err,
+		     const struct cause *forked, bool is_new)
+{
+	in->is_fork_ahead = err == ERR_FORKED && !forked->writer;
+	in->is_new_stop = is_new;
+	if (err == ERR_FORKED && forked->writer)
+		return history_note(c,
+				    forked->writer == c->v->writer ?
+					    VAULT_ALARM_OWN :
+					    VAULT_ALARM_FORKED,
+				    forked->writer, forked->seq, forked->seq,
+				    false);
+	if (is_new && err != ERR_FORKED)
+		diag_err(DIAG_WARNING, err,
+			 "device %016" PRIx64 ": segment %" PRIu64
+			 " and all after it are not applied",
+			 in->writer, in->applied + 1);
+	return 0;
 }
 
 /* This writer's log ends here for now: authentic, and not to be applied. */
 static int stop_writer(struct commit *c, struct incoming *in,
-		       const struct log_segment *s, int err)
+		       const struct log_segment *s, int err,
+		       const struct cause *forked)
 {
 	struct vault *v = c->v;
 	struct writer_state w;
 	int r;
 
 	in->is_over = true;
+	in->stopped_err = err;
 	lock_take(&v->index_lock);
 	r = writer_load(v, in->writer, &w);
 	bool is_new = r == 0 && (w.stopped != in->applied + 1 ||
@@ -272,9 +346,7 @@ static int stop_writer(struct commit *c, struct incoming *in,
 		r = writer_put(v, &w);
 	}
 	lock_drop(&v->index_lock);
-	if (is_new)
-		tell_stop(in->writer, in->applied + 1, err);
-	return r;
+	return r < 0 ? r : tell_stop(c, in, err, forked, is_new);
 }
 
 /* ---------------------------------------------------------------- applying */
@@ -389,6 +461,24 @@ static int apply_segment(struct receiving *rc, struct incoming *in,
 
 /* ---------------------------------------------------------------- choosing */
 
+/* Of two authentic ones only that which was seen before: 1; ERR_FORKED. */
+static int read_seen(struct receiving *rc, const struct incoming *in,
+		     struct log_segment *ret)
+{
+	struct log_name name = { .seq = in->applied + 1 };
+	struct file_hash hash;
+	int r = history_find_seen(rc->c, in->writer, name.seq, &hash);
+
+	if (r <= 0)
+		return r < 0 ? r : ERR_FORKED;
+	memcpy(name.prefix, hash.b, sizeof(name.prefix));
+	log_segment_release(ret);
+	r = logdir_read(rc->c->v, in->writer, &name, ret);
+	if (r == 0 && memcmp(&ret->hash, &hash, sizeof(hash)) != 0)
+		r = ERR_FORKED;
+	return r < 0 ? (r == -ENOMEM ? r : ERR_FORKED) : 1;
+}
+
 /*
  * The one authentic segment of that number: 1; 0: none yet.  ERR_FORKED if
  * there are two.  What is not authentic may still be arriving.
@@ -413,7 +503,7 @@ static int read_next(struct receiving *rc, struct incoming *in,
 		if (r < 0)
 			return r;
 		if (found)
-			return ERR_FORKED;
+			return read_seen(rc, in, ret);
 		found = 1;
 		log_segment_release(ret);
 		*ret = s;
@@ -456,6 +546,7 @@ static int step(struct receiving *rc, struct incoming *in)
 {
 	auto_log_segment struct log_segment s = { .plain = NULL };
 	struct commit *c = rc->c;
+	struct cause other = { .writer = 0 };
 	const struct stop *stop = find_stop(c, in->writer, in->applied + 1);
 	int r;
 
@@ -475,16 +566,20 @@ static int step(struct receiving *rc, struct incoming *in)
 		r = is_covered(rc, &s);
 	if (r > 0) {
 		lock_take(&c->v->index_lock);
-		r = segment_is_next(c->v, &s, &in->waits);
+		r = segment_is_next(c->v, &s, &other);
 		lock_drop(&c->v->index_lock);
-		if (r == 0)
+		if (r == 0) {
+			in->waits = other;
 			return 0;
+		}
 	}
 	if (r == 0)
 		in->is_over = true;
 	if (r <= 0)
 		return r < 0 && ends_writer(r) ?
-			       stop_writer(c, in, s.plain ? &s : NULL, r) : r;
+			       stop_writer(c, in, s.plain ? &s : NULL, r,
+					   &other) :
+			       r;
 	return apply_segment(rc, in, &s);
 }
 
@@ -515,6 +610,8 @@ int receive_all(struct commit *c, const struct receive_options *o,
 
 	if (r == 0)
 		r = run(&rc);
+	if (r == 0)
+		r = tell_ahead(&rc);
 	release_all(&rc);
 	*ret_n = rc.n_applied;
 	return r;

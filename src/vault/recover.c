@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "index/index_chunk.h"
 #include "vault/apply.h"
+#include "vault/history.h"
 #include "vault/packs.h"
 
 void recovery_release(struct recovery *r)
@@ -16,6 +17,7 @@ void recovery_release(struct recovery *r)
 	journal_close(r->scanned);
 	r->scanned = NULL;
 	mem_free(r->sealed);
+	buf_release(&r->ops);
 	buf_release(&r->announced);
 	buf_release(&r->stage_files);
 }
@@ -46,6 +48,24 @@ static int scan_marks(struct recovery *r, struct cursor *body)
 	return 0;
 }
 
+/* Which operations these are: nothing else has their clocks. */
+static int scan_run(struct recovery *r, const struct cut_ops *run)
+{
+	struct cursor at;
+	int e = 0;
+
+	cursor_init(&at, run->raw, run->raw_bytes);
+	for (uint32_t i = 0; e >= 0 && i < run->n_ops; i++) {
+		struct op op = { .clock = 0 };
+
+		e = op_decode(&at, &op);
+		buf_put_u64(&r->ops, run->seq);
+		buf_put_u32(&r->ops, run->first_index + i);
+		buf_put_u64(&r->ops, op.clock);
+	}
+	return e < 0 ? e : buf_error(&r->ops);
+}
+
 static int scan_cut(struct recovery *r, struct cursor *body)
 {
 	struct cut cut;
@@ -55,7 +75,7 @@ static int scan_cut(struct recovery *r, struct cursor *body)
 		struct cut_ops run;
 
 		cut_ops_read(&cut.runs, &run);
-		r->last_run = max_of(r->last_run, run.seq);
+		e = scan_run(r, &run);
 	}
 	for (uint32_t i = 0; e == 0 && i < cut.n_stage; i++) {
 		struct cut_stage_entry s;
@@ -109,8 +129,11 @@ static int scan_frame(void *arg, uint64_t number, enum frame_type type,
 int recover_scan(struct recovery *r)
 {
 	struct vault *v = r->c->v;
-	int e = journal_open(v->env, r->c->state.journal_fd, &v->keys->local,
-			     scan_frame, r, &r->scanned);
+	int e;
+
+	buf_init(&r->ops, MEM_MAX);
+	e = journal_open(v->env, r->c->state.journal_fd, &v->keys->local,
+			 scan_frame, r, &r->scanned);
 
 	/* Of files long dropped nothing may tell: but there were never more
 	 * than frames, as good as always. */
@@ -161,31 +184,113 @@ static int is_seq_published(struct vault *v, const struct log_names *l,
 	return r;
 }
 
-/* An authentic one of this device that its state does not know. */
-static int is_ahead(struct vault *v, const struct log_names *l, uint64_t seq)
+/* The authentic segment of that number which continues the own log: 1; 0:
+ * none, or another history. */
+static int read_continuation(struct vault *v, const struct log_names *l,
+			     const struct marks_head *own, uint64_t seq,
+			     struct log_segment *ret)
+{
+	const struct log_name *n = log_names_find(l, seq);
+	int r;
+
+	/* Two of them are two histories. */
+	if (!n || (n + 1 < l->names + l->n && n[1].seq == seq))
+		return 0;
+	r = logdir_read(v, v->writer, n, ret);
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return r;
+	return r == 0 && (!own || own->seq + 1 != seq ||
+			  memcmp(&ret->body.previous, &own->head,
+				 sizeof(own->head)) == 0);
+}
+
+/* A segment of the vault, read from its first operation on. */
+struct walk {
+	struct log_segment s;
+	struct cursor at;
+	uint32_t next;
+};
+
+/* Is an operation of the journal in the segment of its number?  They are asked
+ * for in order. */
+static bool has_op(struct walk *w, uint32_t index, uint64_t clock)
+{
+	struct op op = { .clock = 0 };
+
+	if (index < w->next)
+		return false;
+	while (w->next <= index && cursor_left(&w->at) > 0) {
+		if (op_decode(&w->at, &op) < 0)
+			return false;
+		w->next++;
+	}
+	return w->next == index + 1 && op.clock == clock;
+}
+
+static int walk_to(struct walk *w, struct vault *v, const struct log_names *l,
+		   const struct marks_head *own, uint64_t seq)
+{
+	log_segment_release(&w->s);
+	int r = read_continuation(v, l, own, seq, &w->s);
+
+	w->at = w->s.body.ops;
+	w->next = 0;
+	return r;
+}
+
+/* Does the vault have all of the journal that is not published as far as this
+ * state knows, in segments that continue its log? 1, 0. */
+static int has_all(struct recovery *r, const struct log_names *l,
+		   const struct marks_head *own)
+{
+	struct walk w = { .next = 0 };
+	struct vault *v = r->c->v;
+	uint64_t at_seq = r->c->own_seq + 1;
+	int e = walk_to(&w, v, l, own, at_seq);
+	struct cursor c;
+
+	cursor_init(&c, r->ops.data, r->ops.len);
+	while (e > 0 && cursor_left(&c) > 0) {
+		uint64_t seq = cursor_u64(&c);
+		uint32_t index = cursor_u32(&c);
+		uint64_t clock = cursor_u64(&c);
+
+		if (seq <= r->c->own_seq)
+			continue;
+		if (seq != at_seq)
+			e = walk_to(&w, v, l, own, seq);
+		at_seq = seq;
+		if (e > 0)
+			e = has_op(&w, index, clock);
+	}
+	log_segment_release(&w.s);
+	return e;
+}
+
+/* An authentic one of this device that its state does not know: its number;
+ * 0. */
+static int find_ahead(struct vault *v, const struct log_names *l, uint64_t seq,
+		      uint64_t *ret)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < l->n; i++)
-		if (l->names[i].seq > seq)
+		if (l->names[i].seq > seq) {
 			r = is_published(v, &l->names[i], NULL);
+			*ret = l->names[i].seq;
+		}
 	return r;
 }
 
-/* A head the marks know, under another hash: both histories are authentic. */
-static int check_fork(struct vault *v, const struct log_names *l,
-		      const struct marks_head *own)
+/* A number up to the own end under which two authentic ones stand. */
+static bool is_forked(struct vault *v, const struct log_names *l, uint64_t end)
 {
-	const struct log_name *n = log_names_find(l, own->seq);
-	int r = 0;
-
-	for (; r == 0 && n && n < l->names + l->n && n->seq == own->seq; n++)
-		if (memcmp(n->prefix, own->head.b, sizeof(n->prefix)) != 0)
-			r = is_published(v, n, NULL);
-	if (r > 0)
-		core_fail(v, ERR_FORKED,
-			  "another device has written under this device's id");
-	return r < 0 ? r : 0;
+	for (size_t i = 1; i < l->n && l->names[i].seq <= end; i++)
+		if (l->names[i].seq == l->names[i - 1].seq &&
+		    is_published(v, &l->names[i - 1], NULL) == 1 &&
+		    is_published(v, &l->names[i], NULL) == 1)
+			return true;
+	return false;
 }
 
 static int find_sealed_end(struct recovery *r)
@@ -198,17 +303,16 @@ static int find_sealed_end(struct recovery *r)
 	return 0;
 }
 
-int recover_own_log(struct recovery *r, bool *ret_leftovers)
+int recover_own_log(struct recovery *r)
 {
 	auto_log_names struct log_names l = { 0 };
 	struct commit *c = r->c;
 	struct vault *v = c->v;
 	const struct marks_head *own = heads_find(&c->heads, v->writer);
-	int e = logdir_list(v, v->writer, own ? own->seq : 1, &l);
+	uint64_t ahead = 0;
+	int e = logdir_list(v, v->writer, 1, &l);
 
 	c->own_seq = own ? own->seq : 0;
-	if (e == 0 && own)
-		e = check_fork(v, &l, own);
 	while (e == 0) {
 		const struct sealed_mark *m = find_sealed(r, c->own_seq + 1);
 
@@ -221,13 +325,18 @@ int recover_own_log(struct recovery *r, bool *ret_leftovers)
 	if (e == 0)
 		e = find_sealed_end(r);
 	if (e == 0)
-		e = is_ahead(v, &l, c->own_seq);
+		e = find_ahead(v, &l, c->own_seq, &ahead);
 	if (e <= 0)
 		return e;
-	/* What the vault has of this device is what was done after the state
-	 * was put away, under numbers the state would use again. */
-	*ret_leftovers = l.n > 0 && r->last_run > l.names[l.n - 1].seq;
-	return 1;
+	/* Told where they part (history_check_all). */
+	if (is_forked(v, &l, c->own_seq))
+		return 0;
+	/* Either the state was put back, and what the vault has was done after
+	 * that; or it was copied, and both went on. */
+	e = has_all(r, &l, own);
+	return e != 0 ? e :
+			history_note(c, VAULT_ALARM_OWN, v->writer, ahead,
+				     ahead, false);
 }
 
 /* ---------------------------------------------------------------- second pass */

@@ -27,10 +27,10 @@ struct recovery {
 	bool is_index_clean;
 	uint64_t index_frame;
 	uint64_t oldest_own;	 /* own head in the first marks there are */
-	uint64_t last_run;	 /* greatest seq an operation has */
 	uint64_t next_stage_file;
 	struct sealed_mark *sealed; /* as found; owned */
 	size_t n_sealed;
+	struct buf ops; /* in frames: LE64 seq, LE32 index, LE64 clock */
 
 	/* ---- of the second ---- */
 	uint64_t from_frame;   /* those after it the index lacks */
@@ -45,11 +45,12 @@ int recover_scan(struct recovery *r) must_check;
 
 /*
  * Compares the own log with what the journal knows of it: sets c->own_seq and
- * c->sealed_seq.  1: the vault's log of this device is ahead of the state, so
- * another writer's id is needed; *ret_leftovers: the journal holds operations
- * that no segment has.
+ * c->sealed_seq.  1: the vault's log of this device goes on where the state
+ * ends, and has all the state has, so another writer's id is needed and
+ * nothing else.  Where the vault has what this state did not write and lacks
+ * what it did, there is an alarm (vault/history.h).
  */
-int recover_own_log(struct recovery *r, bool *ret_leftovers) must_check;
+int recover_own_log(struct recovery *r) must_check;
 
 /* With v->stage open: opens v->journal and replays it into index and oplog,
  * which hold everything up to c->own_seq. */

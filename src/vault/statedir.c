@@ -90,17 +90,19 @@ static int make_path(struct env *env, const char *path)
 	return r;
 }
 
+static int find_parent(const char *parent, char **ret)
+{
+	if (!parent)
+		return default_parent(ret);
+	*ret = mem_strdup(parent);
+	return *ret ? 0 : -ENOMEM;
+}
+
 static int open_parent(struct env *env, const char *parent, bool create)
 {
 	auto_free char *path = NULL;
-	int r = 0;
+	int r = find_parent(parent, &path);
 
-	if (parent)
-		path = mem_strdup(parent);
-	else
-		r = default_parent(&path);
-	if (r == 0 && !path)
-		r = -ENOMEM;
 	if (r == 0 && create && path[0])
 		r = make_path(env, path);
 	if (r < 0)
@@ -320,32 +322,74 @@ int statedir_clear(const struct statedir *d)
 	return r < 0 ? r : clear_folder(d->env, d->stage_fd);
 }
 
-static int rename_aside(const struct statedir *d, const char *name,
-			uint64_t old_writer)
+/* ---------------------------------------------------------------- replacing */
+
+#define ACCEPT_PREFIX "accept-"
+/* So often one writer's state may have been put away. */
+#define PUT_AWAY_MAX 100u
+
+int statedir_accept_parent(const char *parent, const struct uuid *vault,
+			   char **ret)
 {
-	char to[64];
+	auto_free char *above = NULL;
+	char name[33], *path;
+	int r = find_parent(parent, &above);
 
-	snprintf(to, sizeof(to), "%s-%016" PRIx64, name, old_writer);
-	int r = d->env->ops->rename(d->env, d->dirfd, name, d->dirfd, to,
-				    RENAME_NOREPLACE);
-	return r == -ENOENT ? 0 : r;
-}
-
-int statedir_set_aside(struct statedir *d, uint64_t old_writer)
-{
-	int r = rename_aside(d, JOURNAL_NAME, old_writer);
-
-	if (r == 0)
-		r = rename_aside(d, STAGE_NAME, old_writer);
-	if (r == 0)
-		r = rename_aside(d, WRITER_NAME, old_writer);
-	if (r == 0)
-		r = d->env->ops->fsync(d->env, d->dirfd);
 	if (r < 0)
 		return r;
-	close_quietly(d->env, &d->journal_fd);
-	close_quietly(d->env, &d->stage_fd);
-	return open_folders(d);
+	uuid_format(vault, name);
+	path = mem_printf("%s/" ACCEPT_PREFIX "%s", above, name);
+	if (!path)
+		return -ENOMEM;
+	*ret = path;
+	return 0;
+}
+
+/* Under the first name that is free. */
+static int put_away(struct env *env, int above, const char *name,
+		    uint64_t old_writer, char to[static 96])
+{
+	int r = -EEXIST;
+
+	for (unsigned i = 1; r == -EEXIST && i < PUT_AWAY_MAX; i++) {
+		snprintf(to, 96, "%s.replaced-%016" PRIx64 "-%u", name,
+			 old_writer, i);
+		r = env->ops->rename(env, above, name, above, to,
+				     RENAME_NOREPLACE);
+	}
+	return r;
+}
+
+/* Between the two there is no state: whoever opens then makes one, and the vault
+ * has everything already. */
+int statedir_replace(struct env *env, const char *parent,
+		     const struct uuid *vault, uint64_t old_writer, char **ret)
+{
+	auto_free char *path = NULL;
+	char name[33], folder[48], from[96], to[96];
+	int above, r = find_parent(parent, &path);
+
+	if (r < 0)
+		return r;
+	above = open_parent(env, parent, false);
+	if (above < 0)
+		return above;
+	uuid_format(vault, name);
+	snprintf(folder, sizeof(folder), ACCEPT_PREFIX "%s", name);
+	snprintf(from, sizeof(from), "%s/%s", folder, name);
+	r = put_away(env, above, name, old_writer, to);
+	if (r == 0)
+		r = env->ops->rename(env, above, from, above, name,
+				     RENAME_NOREPLACE);
+	if (r == 0)
+		r = env->ops->unlink(env, above, folder, AT_REMOVEDIR);
+	if (r == 0)
+		r = env->ops->fsync(env, above);
+	close_quietly(env, &above);
+	if (r < 0)
+		return r;
+	*ret = mem_printf("%s/%s", path, to);
+	return *ret ? 0 : -ENOMEM;
 }
 
 void statedir_remove(struct env *env, const char *parent,

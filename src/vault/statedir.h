@@ -47,16 +47,21 @@ int statedir_put_writer(const struct statedir *d,
 int statedir_has_journal(const struct statedir *d) must_check;
 /* Removes what journal/ and stage/ hold; durable. */
 int statedir_clear(const struct statedir *d) must_check;
-/* Puts `writer`, journal/ and stage/ away under names with the old writer's
- * id, and makes the two folders anew: what they hold cannot be used any more,
- * but is nowhere else. */
-int statedir_set_aside(struct statedir *d, uint64_t old_writer) must_check;
-
 /* The slot that opened last: tried first.  Only a hint, and no secret. */
 int statedir_get_slot(const struct statedir *d,
 		      uint8_t ret[static SLOT_NAME_BYTES]) must_check;
 void statedir_put_slot(const struct statedir *d,
 		       const uint8_t name[static SLOT_NAME_BYTES]);
+
+/* Where a state is made that will take the place of one: its parent, in fresh
+ * memory. */
+int statedir_accept_parent(const char *parent, const struct uuid *vault,
+			   char **ret) must_check;
+/* Puts the state of the old writer away, and that one into its place; both may
+ * be open.  *ret: the old one's path, in fresh memory. */
+int statedir_replace(struct env *env, const char *parent,
+		     const struct uuid *vault, uint64_t old_writer, char **ret)
+	must_check;
 
 /* Removes the whole directory, as far as it holds only what is ours: for a
  * vault that could not be made. */

@@ -8,7 +8,6 @@
 #include "vault/care.h"
 #include "vault/commit_priv.h"
 #include "vault/content_priv.h"
-#include "vault/devices.h"
 #include "vault/merge.h"
 #include "vault/node_edit.h"
 #include "vault/packs.h"
@@ -169,75 +168,15 @@ int vault_get_status(struct vault *v, struct vault_status *ret)
 				     count_slot, &s, &foreign);
 	if (r < 0)
 		return r;
+	lock_take(&v->index_lock);
 	memcpy(s.device_name, v->device_name, sizeof(s.device_name));
+	lock_drop(&v->index_lock);
 	s.foreign_files = foreign + atomic_load(&c->n_foreign);
 	cache_get_stats(v->cache, &cache);
 	s.cache_hits = cache.hits;
 	s.cache_misses = cache.misses;
 	*ret = s;
 	return 0;
-}
-
-/* ---------------------------------------------------------------- devices */
-
-struct device_list {
-	struct vault *v;
-	struct vault_device *list;
-	size_t n, cap;
-	bool has_self;
-};
-
-static int add_device(struct device_list *l, uint64_t writer,
-		      const struct writer_state *w)
-{
-	struct vault_device d = { .writer = writer };
-	int r = device_get(l->v, writer, &d);
-
-	if (r < 0)
-		return r;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 16;
-		struct vault_device *grown =
-			mem_realloc_array(l->list, cap, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		l->list = grown;
-		l->cap = cap;
-	}
-	d.is_self = writer == l->v->writer;
-	d.seq = w ? w->seq : 0;
-	d.seen_ms = w ? HLC_MS(w->last) : 0;
-	if (!d.name[0])
-		r = device_first_name(l->v, writer, d.name);
-	l->has_self |= d.is_self;
-	l->list[l->n++] = d;
-	return r < 0 ? r : 0;
-}
-
-static int add_device_of(void *arg, const struct writer_state *w)
-{
-	return w->seq ? add_device(arg, w->writer, w) : 0;
-}
-
-int vault_each_device(struct vault *v, vault_device_fn *fn, void *arg)
-{
-	struct device_list l = { .v = v };
-	struct vault_device self;
-	int r = core_enter(v, false);
-
-	if (r < 0)
-		return has_view(v) ? r : 0;
-	r = writer_each(v, add_device_of, &l);
-	/* One that has not published yet. */
-	if (r == 0 && !l.has_self && v->writer &&
-	    device_get(v, v->writer, &self) > 0)
-		r = add_device(&l, v->writer, NULL);
-	core_leave(v);
-	for (size_t i = 0; r == 0 && i < l.n; i++)
-		r = fn(arg, &l.list[i]);
-	mem_free(l.list);
-	return r;
 }
 
 /* ---------------------------------------------------------------- the index */

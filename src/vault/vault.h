@@ -2,7 +2,7 @@
 /*
  * A vault, opened: the facade over journal, index, store and cache.  The tree
  * is in vault/tree.h, contents in vault/file.h, credentials in vault/slots.h,
- * care in vault/care.h.
+ * devices in vault/device.h, care in vault/care.h.
  *
  * Every function is thread-safe unless said and may block on the disk.  Errors
  * are -errno or ERR_*.
@@ -101,19 +101,13 @@ int vault_start_background(struct vault *v) must_check;
 /* A cut: everything done so far is durable on return 0. */
 int vault_sync(struct vault *v) must_check;
 int vault_publish(struct vault *v) must_check; /* and others may see it */
-/* Publishes, then applies what other devices published meanwhile. */
+/* Publishes, then applies what other devices published meanwhile.
+ * ERR_ROLLED_BACK, ERR_FORKED: done as far as can be, and there is an alarm that
+ * makes the vault read-only (vault/device.h). */
 int vault_receive(struct vault *v) must_check;
 
 /* For statfs(2), constant time: both file systems, quota: the one with least. */
 int vault_statvfs(struct vault *v, struct statvfs *ret) must_check;
-
-struct vault_device {
-	uint64_t writer;
-	char name[65];
-	uint64_t seq;	  /* segments applied */
-	bool is_self, is_retired;
-	uint64_t seen_ms; /* clock of its last operation */
-};
 
 struct vault_status {
 	struct uuid uuid;
@@ -136,9 +130,6 @@ struct vault_status {
 };
 
 int vault_get_status(struct vault *v, struct vault_status *ret) must_check;
-typedef int vault_device_fn(void *arg, const struct vault_device *d);
-int vault_each_device(struct vault *v, vault_device_fn *fn, void *arg)
-	must_check;
 
 /* Called when something another device did changed what the kernel may have
  * cached: an entry (name set) or an inode's data and attributes.  From a

@@ -253,7 +253,22 @@ START_TEST(a_status_comes_out_as_it_went_in)
 					.name = "b c%",
 					.seq = 5,
 					.is_retired = true,
-					.seen_ms = 77 };
+					.seen_ms = 77,
+					.behind = 3,
+					.ack = 4,
+					.joined_ms = 11,
+					.retired_ms = 12,
+					.held = 2,
+					.waits_writer = 8,
+					.waits_seq = 6,
+					.stopped_err = ERR_FORKED };
+	const struct vault_knowledge k = { 7, 6, 5 };
+	const struct vault_alarm a = { .kind = VAULT_ALARM_GONE,
+				       .writer = 9,
+				       .first = 4,
+				       .last = 5,
+				       .is_read_only = true,
+				       .text = "gone; \n 5%" };
 	struct control_status got = CONTROL_STATUS_INIT;
 	auto_buf struct buf b = BUF_INIT(CONTROL_ANSWER_MAX);
 	char text[64];
@@ -266,6 +281,8 @@ START_TEST(a_status_comes_out_as_it_went_in)
 	control_put_vault(&b, &v);
 	control_put_device(&b, &d);
 	control_put_device(&b, &d);
+	control_put_known(&b, 9, &k);
+	control_put_alarm(&b, &a);
 	control_put_done(&b, 15, "no\nspace");
 	ck_assert_int_eq(buf_error(&b), 0);
 	ck_assert_int_eq(take_all(&b, &got, &code, text, sizeof(text)), 1);
@@ -290,6 +307,26 @@ START_TEST(a_status_comes_out_as_it_went_in)
 	ck_assert_str_eq(got.devices[1].name, "b c%");
 	ck_assert_uint_eq(got.devices[1].seq, 5);
 	ck_assert(got.devices[1].is_retired && !got.devices[1].is_self);
+	ck_assert_uint_eq(got.devices[1].behind, 3);
+	ck_assert_uint_eq(got.devices[1].ack, 4);
+	ck_assert_uint_eq(got.devices[1].joined_ms, 11);
+	ck_assert_uint_eq(got.devices[1].retired_ms, 12);
+	ck_assert_uint_eq(got.devices[1].held, 2);
+	ck_assert_uint_eq(got.devices[1].waits_writer, 8);
+	ck_assert_uint_eq(got.devices[1].waits_seq, 6);
+	ck_assert_int_eq(got.devices[1].stopped_err, ERR_FORKED);
+	ck_assert_uint_eq(got.n_known, 1);
+	ck_assert_uint_eq(got.known[0].writer, 9);
+	ck_assert_uint_eq(got.known[0].of.writer, 7);
+	ck_assert_uint_eq(got.known[0].of.context, 6);
+	ck_assert_uint_eq(got.known[0].of.ack, 5);
+	ck_assert_uint_eq(got.n_alarms, 1);
+	ck_assert_int_eq(got.alarms[0].kind, VAULT_ALARM_GONE);
+	ck_assert_uint_eq(got.alarms[0].writer, 9);
+	ck_assert_uint_eq(got.alarms[0].first, 4);
+	ck_assert_uint_eq(got.alarms[0].last, 5);
+	ck_assert(got.alarms[0].is_read_only);
+	ck_assert_str_eq(got.alarms[0].text, a.text);
 	control_status_release(&got);
 }
 END_TEST
@@ -328,6 +365,10 @@ START_TEST(answers_that_are_none_are_refused)
 		"done 1",     "done 256 ",
 		"uuid 12",    "writer 1",
 		"device 0 1", "device 0000000000000009 5",
+		"device_log 0000000000000009 1 2 3 4",
+		"device_held 0000000000000009 1",
+		"known 0000000000000009 1 2",
+		"alarm 0000000000000009 1 2",
 	};
 	struct control_status got = CONTROL_STATUS_INIT;
 	const char *text;

@@ -20,7 +20,8 @@ CHEAP = ("--kdf-memory", "64M")
 
 
 COMMANDS = ["init", "mount", "umount", "status", "stats", "info", "key list",
-            "key add", "key remove", "key change", "key test", "ls", "cat",
+            "key add", "key remove", "key change", "key test", "device list",
+            "device name", "device retire", "device accept", "ls", "cat",
             "stat", "put", "get", "sync", "check", "gc", "snapshot",
             "rebuild", "bench"]
 

@@ -10,6 +10,8 @@ from cli_case import COMMANDS, main, options, page, words
 PAGES = {"init": "coffer-init.1", "mount": "coffer-mount.1",
          "check": "coffer-check.1", "stats": "coffer-stats.1"}
 
+FAMILIES = {"key": "coffer-key.1", "device": "coffer-device.1"}
+
 
 def flags(text):
     """The flags a page names, as they are typed without the first hyphen."""
@@ -40,8 +42,7 @@ def test_version(box):
 
 def test_every_option_stands_in_the_manual(box):
     for command in COMMANDS:
-        name = PAGES.get(command, "coffer-key.1" if command.startswith("key ")
-                         else "coffer.1")
+        name = PAGES.get(command, FAMILIES.get(words(command)[0], "coffer.1"))
         named = flags(page(name))
         for long, short in options(box, command).items():
             assert "-" + long in named, (name, command, long)
@@ -55,7 +56,8 @@ def test_the_manual_names_no_option_there_is_not(box):
         every.update(options(box, command))
     every["version"] = None
     shorts = {s for s in every.values() if s} | {"lR"}
-    for name in sorted(set(PAGES.values()) | {"coffer.1", "coffer-key.1"}):
+    for name in sorted(set(PAGES.values()) | set(FAMILIES.values()) |
+                       {"coffer.1"}):
         for flag in flags(page(name)):
             if flag.startswith("-") and len(flag) > 1:
                 assert flag[1:] in every, (name, flag)

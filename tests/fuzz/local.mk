@@ -20,7 +20,7 @@ FUZZ_VAULT_FILES = $(FUZZ_DISK_FILES) %D%/model.c %D%/model.h %D%/stand_in.c \
 FUZZ_STAND_IN = -Wl,--wrap=random_bytes -Wl,--wrap=random_u64 \
 	-Wl,--wrap=kdf_argon2id
 FUZZ_CONTROL_FILES = src/cli/control.c src/cli/control_text.c src/cli/exit.c \
-	src/cli/mounted.c src/cli/stats_text.c src/cli/units.c \
+	src/cli/gather.c src/cli/mounted.c src/cli/stats_text.c src/cli/units.c \
 	src/fuse/request_stats.c
 
 FUZZ_CLI = %D%/fuzz_cli.c $(CLI_FILES)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "stand_in.h"
 #include "vault/care.h"
+#include "vault/device.h"
 #include "vault/file.h"
 #include "vault/tree.h"
 

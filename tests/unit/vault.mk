@@ -54,6 +54,11 @@ check_PROGRAMS += tests/unit/test_past_log
 tests_unit_test_past_log_SOURCES = %D%/test_past_log.c $(COMMIT_FIXTURE)
 tests_unit_test_past_log_LDADD = $(VAULT_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_history
+tests_unit_test_history_SOURCES = %D%/test_history.c $(COMMIT_FIXTURE) \
+	%D%/scale.h
+tests_unit_test_history_LDADD = $(VAULT_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_receive
 tests_unit_test_receive_SOURCES = %D%/test_receive.c $(COMMIT_FIXTURE) \
 	%D%/fault_env.c %D%/fault_env.h
