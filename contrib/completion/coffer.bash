@@ -80,6 +80,11 @@ _coffer() {
 		--device-name)
 		return
 		;;
+	--from | --state-dir)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
+		return
+		;;
 	--passcmd | --new-passcmd)
 		mapfile -t COMPREPLY < <(compgen -c -- "$current")
 		return

@@ -23,5 +23,7 @@ src_base_libbase_a_SOURCES = \
 	%D%/mem.h \
 	%D%/publish.c \
 	%D%/publish.h \
+	%D%/replace.c \
+	%D%/replace.h \
 	%D%/tally.c \
 	%D%/tally.h

@@ -138,6 +138,16 @@ static int adopt_standing(struct publish *p, const char *name)
 	return r < 0 ? r : closed;
 }
 
+int publish_compare(struct publish *p, const char *name)
+{
+	return adopt_standing(p, name);
+}
+
+int publish_draw_temp(struct publish *p)
+{
+	return draw_temp_name(p->temp);
+}
+
 /* What the sweep at the next mount would remove, so a failure only leaves it
  * more to do. */
 static void remove_temp(struct publish *p)

@@ -49,6 +49,12 @@ void publish_abort(struct publish *p);
 int publish_bytes(struct env *env, int dirfd, const char *name,
 		  const void *data, size_t len) must_check;
 
+/* What stands under `name`: 0 if it has these bytes; ERR_STRANGER if others, or
+ * if it is no file; -ENOENT. */
+int publish_compare(struct publish *p, const char *name) must_check;
+/* A name for a temporary that has none, in .temp; it is not given yet. */
+int publish_draw_temp(struct publish *p) must_check;
+
 /* Is this a name only publish_begin makes? */
 bool publish_is_temp_name(const char *name);
 

@@ -2,6 +2,7 @@
 /* coffer check: is everything there, and as it was written? */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -10,16 +11,46 @@
 #include "cli/open.h"
 #include "cli/progress.h"
 #include "cli/units.h"
+#include "crypto/secret.h"
 #include "vault/care.h"
 
-static bool read_data;
+#define FROM_MAX 16
+
+enum {
+	OPTION_REPAIR = CLI_KEY_OWN + 1,
+	OPTION_FROM,
+	OPTION_DRY_RUN,
+	OPTION_GIVE_UP,
+};
+
+static bool read_data, is_repair, dry_run, give_up;
 static uint64_t limit; /* bytes a second; 0: none */
+static const char *from[FROM_MAX];
+static size_t n_from;
 
 static int option(int key, const char *value)
 {
-	if (key == 'd') {
+	switch (key) {
+	case 'd':
 		read_data = true;
 		return EXIT_DONE;
+	case OPTION_REPAIR:
+		is_repair = true;
+		return EXIT_DONE;
+	case OPTION_DRY_RUN:
+		dry_run = true;
+		return EXIT_DONE;
+	case OPTION_GIVE_UP:
+		give_up = true;
+		return EXIT_DONE;
+	case OPTION_FROM:
+		if (n_from == FROM_MAX)
+			return fail_usage("--from may be given %d times",
+					  FROM_MAX);
+		from[n_from++] = value;
+		return EXIT_DONE;
+	default:
+		break;
 	}
 	if (units_parse_size(value, &limit) < 0 || limit == 0)
 		return fail_usage("--limit takes bytes a second, as in 20M");
@@ -37,6 +68,8 @@ static const char *const kind_names[] = {
 	[VAULT_FINDING_PENDING] = "pending",
 	[VAULT_FINDING_FOREIGN] = "foreign",
 	[VAULT_FINDING_NOTE] = "note",
+	[VAULT_FINDING_REPAIRED] = "repaired",
+	[VAULT_FINDING_LOST] = "lost",
 };
 
 static void found(void *arg, enum vault_finding kind, const char *what, int err,
@@ -54,8 +87,10 @@ static void found(void *arg, enum vault_finding kind, const char *what, int err,
 		json_text(&r->json, "error", err ? err_name(err) : NULL);
 		json_text(&r->json, "why", why);
 		json_end_object(&r->json);
-	} else if (!r->is_quiet || kind == VAULT_FINDING_DAMAGE) {
-		printf("%s: ", kind_names[kind]);
+	} else if (!r->is_quiet || kind == VAULT_FINDING_DAMAGE ||
+		   kind == VAULT_FINDING_LOST) {
+		printf("%s: ", dry_run && kind == VAULT_FINDING_REPAIRED ?
+				       "repairable" : kind_names[kind]);
 		inside_print_name(what ? what : "");
 		printf(": %s\n", why ? why : err_text(err));
 	}
@@ -95,20 +130,86 @@ static void print_result(const struct report *r, const char *path,
 	       " chunks; %s read\n",
 	       path, c->n_segments, c->n_packs, c->n_chunks,
 	       units_format_size(c->bytes_read, size));
-	if (c->n_pending)
+	if (c->n_pending && !is_repair)
 		printf("%" PRIu64 " files of the vault are still to arrive\n",
 		       c->n_pending);
-	if (!r->is_damaged)
+	if (!r->is_damaged && !is_repair)
 		puts(read_data ? "no damage"
 			       : "no damage in the structure; --read-data "
 				 "reads the contents too");
 }
 
-static int check(struct report *r, struct vault *v, const char *path)
+static bool check_left(const struct vault_repair_result *r)
+{
+	return r->n_left || r->n_files_lost || r->n_files_waiting;
+}
+
+static void put_repair(struct json *j, const struct vault_repair_result *r)
+{
+	json_bool(j, "dry_run", dry_run);
+	json_u64(j, "repaired", r->n_repaired);
+	json_u64(j, "left", r->n_left);
+	json_u64(j, "files_lost", r->n_files_lost);
+	json_u64(j, "bytes_lost", r->bytes_lost);
+	json_u64(j, "files_waiting", r->n_files_waiting);
+}
+
+static int tell_repair(const struct vault_repair_result *r, const char *path,
+		       bool is_quiet)
+{
+	if (!check_left(r)) {
+		if (!is_quiet && !r->n_repaired)
+			puts("nothing to repair");
+		else if (!is_quiet)
+			puts(dry_run ? "all of it can be mended; nothing was "
+				       "changed" :
+				       "all is mended");
+		return EXIT_DONE;
+	}
+	if (r->stuck)
+		return fail_code(EXIT_DAMAGE,
+				 "%s cannot be mended in full: it can only be "
+				 "read (%s); give --from a copy of it that has "
+				 "more",
+				 path, r->stuck);
+	return fail_code(EXIT_DAMAGE,
+			 "%s: %" PRIu64 " of its files stay damaged, %" PRIu64
+			 " files in the folder %s %" PRIu64
+			 " bytes for good, %" PRIu64
+			 " wait for what has not arrived",
+			 path, r->n_left, r->n_files_lost,
+			 dry_run ? "would lose" : "have lost", r->bytes_lost,
+			 r->n_files_waiting);
+}
+
+static int tell_damage(const struct vault_check_result *result,
+		       const char *path)
+{
+	if (!result->n_damaged && result->n_pending)
+		return fail_code(EXIT_DAMAGE,
+				 "%s is not whole: %" PRIu64
+				 " of its files are missing or wait for such, "
+				 "and with them (parts of) %" PRIu64
+				 " files in the folder; let the sync tool "
+				 "finish, or get them back from its history or "
+				 "a backup",
+				 path, result->n_pending,
+				 result->n_files_damaged);
+	return fail_code(EXIT_DAMAGE,
+			 "%s is damaged: %" PRIu64 " of its files, and %" PRIu64
+			 " files in the folder; get those of the vault back "
+			 "from the sync tool's history or a backup, or try "
+			 "--repair --dry-run",
+			 path, result->n_damaged, result->n_files_damaged);
+}
+
+static int check(struct report *r, struct vault *v, const char *path,
+		 struct vault_repair *repair)
 {
 	const struct vault_check_options opts = {
 		.read_data = read_data,
 		.bytes_per_second = limit,
+		.repair = repair,
 		.finding = found,
 		.progress = progressed,
 		.arg = r,
@@ -119,29 +220,112 @@ static int check(struct report *r, struct vault *v, const char *path)
 	progress_clear();
 	if (result.n_damaged || result.n_files_damaged)
 		r->is_damaged = true;
-	if (r->is_json)
+	if (repair)
+		r->is_damaged = check_left(vault_repair_result(repair));
+	if (r->is_json) {
 		put_result(r, &result);
-	else
+		if (repair)
+			put_repair(&r->json, vault_repair_result(repair));
+	} else {
 		print_result(r, path, &result);
+	}
 	if (e < 0)
 		return fail_err(e, "cannot check all of %s", path);
-	if (!r->is_damaged)
-		return EXIT_DONE;
-	if (!result.n_damaged && result.n_pending)
-		return fail_code(EXIT_DAMAGE,
-				 "%s is not whole: %" PRIu64
-				 " of its files are missing or wait for such, "
-				 "and with them (parts of) %" PRIu64
-				 " files in the folder; let the sync tool "
-				 "finish, or get them back from its history or "
-				 "a backup",
-				 path, result.n_pending,
-				 result.n_files_damaged);
-	return fail_code(EXIT_DAMAGE,
-			 "%s is damaged: %" PRIu64 " of its files, and %" PRIu64
-			 " files in the folder; get those of the vault back "
-			 "from the sync tool's history or a backup",
-			 path, result.n_damaged, result.n_files_damaged);
+	if (repair)
+		return tell_repair(vault_repair_result(repair), path,
+				   r->is_quiet || r->is_json);
+	return r->is_damaged ? tell_damage(&result, path) : EXIT_DONE;
+}
+
+/* ---------------------------------------------------------------- repair */
+
+static int open_for_repair(struct cli *cli, const struct vault_options *opts,
+			   const struct vault_repair_options *how,
+			   struct vault_repair **ret, struct vault **ret_v)
+{
+	auto_credential struct credential cred = CREDENTIAL_INIT;
+	struct vault_credential view;
+	const char *what = NULL;
+	int r = crypto_start();
+
+	if (r < 0)
+		return open_tell("repair", opts, r, "memory");
+	r = open_credential(cli, opts, &cred);
+	if (r != EXIT_DONE)
+		return r;
+	view = credential_view(&cred);
+	r = vault_repair_open(opts, &view, how, &what, ret, ret_v);
+	if (r == ERR_STRANGER)
+		return fail_code(EXIT_FAILED,
+				 "cannot repair %s: a folder given with --from "
+				 "is another vault",
+				 opts->path);
+	if (r < 0 && r != ERR_WRONG_KEY && r != ERR_NO_SLOT && what &&
+	    strstr(what, "--from"))
+		return fail_err(r, "cannot repair %s: %s", opts->path, what);
+	return r < 0 ? open_tell("repair", opts, r, what) : EXIT_DONE;
+}
+
+static void begin_json(struct report *r, const char *path)
+{
+	if (!r->is_json)
+		return;
+	json_object(&r->json, NULL);
+	json_text(&r->json, "vault", path);
+	json_array(&r->json, "findings");
+}
+
+static void end_json(struct report *r)
+{
+	if (!r->is_json)
+		return;
+	json_end_object(&r->json);
+	putchar('\n');
+}
+
+static int run_repair(struct cli *cli, struct vault_options *opts,
+		      struct report *r)
+{
+	const struct vault_repair_options how = {
+		.dry_run = dry_run,
+		.give_up = give_up,
+		.from = from,
+		.n_from = n_from,
+		.finding = found,
+		.arg = r,
+	};
+	struct vault_repair *repair = NULL;
+	struct vault *v = NULL;
+	int code;
+
+	/* Whatever is found while it is opened belongs to the object. */
+	begin_json(r, opts->path);
+	code = open_for_repair(cli, opts, &how, &repair, &v);
+	if (code != EXIT_DONE) {
+		if (r->is_json)
+			json_end_array(&r->json);
+		end_json(r);
+		return code;
+	}
+	progress_start(cli->quiet);
+	code = check(r, v, opts->path, repair);
+	end_json(r);
+	code = open_close(v, opts->path, code);
+	vault_repair_close(repair);
+	return code;
+}
+
+static int check_usage(const struct cli *cli)
+{
+	if (limit && !read_data)
+		return fail_usage("--limit needs --read-data");
+	if (!is_repair && (dry_run || give_up || n_from))
+		return fail_usage("--dry-run, --from and --give-up need "
+				  "--repair");
+	if (is_repair && cli->no_state && !dry_run)
+		return fail_usage("--repair cannot do without the local state; "
+				  "--dry-run can");
+	return EXIT_DONE;
 }
 
 static int run(struct cli *cli)
@@ -151,37 +335,43 @@ static int run(struct cli *cli)
 			    .is_quiet = cli->quiet,
 			    .json = JSON_INIT(stdout) };
 	struct vault *v;
-	int code = EXIT_DONE;
+	int code = check_usage(cli);
 
-	if (limit && !read_data)
-		return fail_usage("--limit needs --read-data");
-	if (!cli->no_state)
+	if (code == EXIT_DONE && is_repair)
+		code = open_refuse_mounted("repair", opts.path, NULL);
+	else if (code == EXIT_DONE && !cli->no_state)
 		code = open_refuse_mounted(
 			"check", opts.path,
 			", and --no-state checks what is published");
 	if (code != EXIT_DONE)
 		return code;
+	if (is_repair) {
+		/* Half of the damage would be half mended. */
+		read_data = true;
+		return run_repair(cli, &opts, &r);
+	}
 	opts.read_only = true;
 	code = open_vault(cli, &opts, &v);
 	if (code != EXIT_DONE)
 		return code;
 	progress_start(cli->quiet);
-	if (cli->json) {
-		json_object(&r.json, NULL);
-		json_text(&r.json, "vault", opts.path);
-		json_array(&r.json, "findings");
-	}
-	code = check(&r, v, opts.path);
-	if (cli->json) {
-		json_end_object(&r.json);
-		putchar('\n');
-	}
+	begin_json(&r, opts.path);
+	code = check(&r, v, opts.path, NULL);
+	end_json(&r);
 	return open_close(v, opts.path, code);
 }
 
 static const struct cli_option options[] = {
 	{ 'd', "read-data", NULL, "read every byte of the contents" },
 	{ CLI_KEY_OWN, "limit", "RATE", "read at most so many bytes a second" },
+	{ OPTION_REPAIR, "repair", NULL,
+	  "mend what can be; adds files, removes none" },
+	{ OPTION_FROM, "from", "DIRECTORY",
+	  "with --repair: another copy of the vault to take from" },
+	{ OPTION_DRY_RUN, "dry-run", NULL,
+	  "with --repair: say what would be done, change nothing" },
+	{ OPTION_GIVE_UP, "give-up", NULL,
+	  "with --repair: what has not arrived is lost" },
 	{ 0 },
 };
 

@@ -110,17 +110,33 @@ void keys_content_id(const struct key *cid, const void *chunk, uint64_t len,
  * message, so that a generator that repeats itself repeats no nonce for other
  * contents.
  */
+static void hedge(const struct key *hdg,
+		  const uint8_t drawn[static HEDGE_RANDOM_BYTES],
+		  const uint8_t *h, size_t h_len, struct r16 *ret)
+{
+	struct hash hash;
+
+	assert(h_len >= 32);
+	hash_begin(&hash, hdg, sizeof(ret->b));
+	hash_add(&hash, drawn, HEDGE_RANDOM_BYTES);
+	hash_add(&hash, h, h_len);
+	hash_end(&hash, ret->b, sizeof(ret->b));
+}
+
 void keys_r16(const struct key *hdg, const uint8_t h[static 32], size_t h_len,
 	      struct r16 *ret)
 {
 	uint8_t drawn[HEDGE_RANDOM_BYTES];
-	struct hash hash;
 
-	assert(h_len >= 32);
 	random_bytes(drawn, sizeof(drawn));
-	hash_begin(&hash, hdg, sizeof(ret->b));
-	hash_add(&hash, drawn, sizeof(drawn));
-	hash_add(&hash, h, h_len);
-	hash_end(&hash, ret->b, sizeof(ret->b));
+	hedge(hdg, drawn, h, h_len, ret);
 	mem_wipe(drawn, sizeof(drawn));
+}
+
+void keys_r16_of(const struct key *hdg, const uint8_t h[static 32],
+		 size_t h_len, struct r16 *ret)
+{
+	const uint8_t drawn[HEDGE_RANDOM_BYTES] = { 0 };
+
+	hedge(hdg, drawn, h, h_len, ret);
 }

@@ -51,5 +51,9 @@ void keys_content_id(const struct key *cid, const void *chunk, uint64_t len,
 /* Hedged R16: BLAKE2b-128(K_hdg, 32 random bytes || h) (writers only). */
 void keys_r16(const struct key *hdg, const uint8_t h[static 32], size_t h_len,
 	      struct r16 *ret);
+/* The same without anything random: equal h, equal R16.  Only for what is
+ * sealed anew with the same contents wherever that is done. */
+void keys_r16_of(const struct key *hdg, const uint8_t h[static 32],
+		 size_t h_len, struct r16 *ret);
 
 #endif

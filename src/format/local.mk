@@ -21,6 +21,7 @@ src_format_libformat_a_SOURCES = \
 	%D%/op_priv.h \
 	%D%/pack.c \
 	%D%/pack.h \
+	%D%/pack_again.h \
 	%D%/pack_priv.h \
 	%D%/record.c \
 	%D%/recovery.c \

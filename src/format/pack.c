@@ -7,6 +7,7 @@
 #include "crypto/aead.h"
 #include "crypto/hash.h"
 #include "format/format_priv.h"
+#include "format/pack_again.h"
 #include "format/pack_priv.h"
 
 #define PACK_MAGIC "COFFERP1"
@@ -248,15 +249,13 @@ static void seal_footer(const struct key *k_pak, const struct r16 *r16,
 	memcpy(out + FOOTER_MAGIC_AT, PACK_END_MAGIC, MAGIC_BYTES);
 }
 
-int pack_tail_seal(const struct key *k_pak, const struct key *hdg,
-		   const uint8_t header[static PACK_HEADER_BYTES],
-		   uint64_t body_end, const uint8_t *entries, uint32_t n,
-		   struct buf *out, uint64_t *ret_total)
+/* Room for trailer and footer in `out`, the trailer's plaintext in it. */
+static int put_tail(const uint8_t *header, uint64_t body_end,
+		    const uint8_t *entries, uint32_t n, struct buf *out,
+		    uint8_t **ret_tail)
 {
-	const uint64_t body_bytes = body_end - PACK_HEADER_BYTES;
-	uint8_t ad[TAIL_AD_BYTES], nonce[NONCE_BYTES], *tail;
-	uint64_t total, sealed_bytes;
-	struct r16 r16;
+	uint64_t sealed_bytes;
+	uint8_t *tail;
 	int err;
 
 	err = check_limits(header, body_end, n);
@@ -265,24 +264,77 @@ int pack_tail_seal(const struct key *k_pak, const struct key *hdg,
 	err = pack_entries_check(entries, n, body_end);
 	if (err < 0)
 		return err;
-	total = pack_total_bytes(header, body_end, n);
 	sealed_bytes = pack_trailer_bytes(header, body_end, n);
 	tail = buf_grow(out, (size_t)sealed_bytes + PACK_FOOTER_BYTES);
 	if (!tail)
 		return buf_error(out);
-
 	memset(tail, 0, (size_t)sealed_bytes);
 	if (n > 0)
 		memcpy(tail, entries, (size_t)n * PACK_ENTRY_BYTES);
-	trailer_ad(header, body_bytes, n, ad);
-	format_hedge(hdg, ad, sizeof(ad), tail, (size_t)sealed_bytes, &r16);
-	aead_nonce(&r16, TRAILER_COUNTER, nonce);
-	aead_seal(k_pak, nonce, ad, sizeof(ad), tail,
-		  (size_t)sealed_bytes - TAG_BYTES, tail);
-	seal_footer(k_pak, &r16, header, body_bytes, n, total,
-		    tail + sealed_bytes);
-	*ret_total = total;
+	*ret_tail = tail;
 	return 0;
+}
+
+static void seal_tail(const struct key *k_pak, const struct r16 *r16,
+		      const uint8_t *header, uint64_t body_end, uint32_t n,
+		      uint8_t *tail, uint64_t *ret_total)
+{
+	const uint64_t body_bytes = body_end - PACK_HEADER_BYTES;
+	const uint64_t total = pack_total_bytes(header, body_end, n);
+	const uint64_t bytes = pack_trailer_bytes(header, body_end, n);
+	uint8_t ad[TAIL_AD_BYTES], nonce[NONCE_BYTES];
+
+	trailer_ad(header, body_bytes, n, ad);
+	aead_nonce(r16, TRAILER_COUNTER, nonce);
+	aead_seal(k_pak, nonce, ad, sizeof(ad), tail, (size_t)bytes - TAG_BYTES,
+		  tail);
+	seal_footer(k_pak, r16, header, body_bytes, n, total, tail + bytes);
+	*ret_total = total;
+}
+
+int pack_tail_seal(const struct key *k_pak, const struct key *hdg,
+		   const uint8_t header[static PACK_HEADER_BYTES],
+		   uint64_t body_end, const uint8_t *entries, uint32_t n,
+		   struct buf *out, uint64_t *ret_total)
+{
+	uint8_t ad[TAIL_AD_BYTES], *tail;
+	struct r16 r16;
+	int err = put_tail(header, body_end, entries, n, out, &tail);
+
+	if (err < 0)
+		return err;
+	trailer_ad(header, body_end - PACK_HEADER_BYTES, n, ad);
+	format_hedge(hdg, ad, sizeof(ad), tail,
+		     (size_t)pack_trailer_bytes(header, body_end, n), &r16);
+	seal_tail(k_pak, &r16, header, body_end, n, tail, ret_total);
+	return 0;
+}
+
+int pack_tail_seal_again(const struct key *k_pak, const struct r16 *r16,
+			 const uint8_t header[static PACK_HEADER_BYTES],
+			 uint64_t body_end, const uint8_t *entries, uint32_t n,
+			 struct buf *out, uint64_t *ret_total)
+{
+	uint8_t *tail;
+	int err = put_tail(header, body_end, entries, n, out, &tail);
+
+	if (err == 0)
+		seal_tail(k_pak, r16, header, body_end, n, tail, ret_total);
+	return err;
+}
+
+void pack_tail_r16(const struct key *hdg,
+		   const uint8_t header[static PACK_HEADER_BYTES],
+		   const uint8_t *entries, uint32_t n, struct r16 *ret)
+{
+	struct hash hash;
+	uint8_t h[32];
+
+	hash_begin(&hash, NULL, sizeof(h));
+	hash_add(&hash, header, PACK_HEADER_BYTES);
+	hash_add(&hash, entries, (size_t)n * PACK_ENTRY_BYTES);
+	hash_end(&hash, h, sizeof(h));
+	keys_r16_of(hdg, h, sizeof(h), ret);
 }
 
 int pack_footer_decode(const uint8_t header[static PACK_HEADER_BYTES],

@@ -4,6 +4,7 @@
 
 #include "crypto/aead.h"
 #include "format/pack.h"
+#include "format/pack_again.h"
 
 #define RECORD_LABEL "cofr-chk"
 #define RECORD_LABEL_BYTES (sizeof(RECORD_LABEL) - 1)
@@ -56,6 +57,17 @@ void record_seal(const struct key *k, const struct key *hdg,
 	record_ad(vault, id, len, type, ad);
 	aead_chain_seal(k, &ret->r16, ad, sizeof(ad), RECORD_SUB_BYTES, plain,
 			len, out);
+}
+
+void record_seal_again(const struct key *k, const struct uuid *vault,
+		       enum pack_type type, const struct pack_entry *e,
+		       const uint8_t *plain, uint8_t *out)
+{
+	uint8_t ad[RECORD_AD_BYTES];
+
+	record_ad(vault, &e->id, e->plain_bytes, type, ad);
+	aead_chain_seal(k, &e->r16, ad, sizeof(ad), RECORD_SUB_BYTES, plain,
+			e->plain_bytes, out);
 }
 
 int record_open(const struct key *k, const struct uuid *vault,

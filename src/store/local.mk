@@ -6,6 +6,9 @@ src_store_libstore_a_SOURCES = \
 	%D%/list.c \
 	%D%/pack_writer.c \
 	%D%/path.c \
+	%D%/salvage.c \
+	%D%/salvage.h \
+	%D%/salvage_pack.c \
 	%D%/stage.c \
 	%D%/stage.h \
 	%D%/stage_file.c \

@@ -4,6 +4,7 @@
 #define COFFER_VAULT_CARE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -14,17 +15,24 @@ enum vault_finding {
 	VAULT_FINDING_PENDING, /* may still be arriving */
 	VAULT_FINDING_FOREIGN, /* not ours: ignored */
 	VAULT_FINDING_NOTE,
+	VAULT_FINDING_REPAIRED, /* or would be */
+	VAULT_FINDING_LOST,	/* for good: a hole, or would be one */
 };
+
+/* One finding: what (a file of the vault, or a path in the folder) and why.
+ * NUL-terminated texts, valid during the call. */
+typedef void vault_finding_fn(void *arg, enum vault_finding kind,
+			      const char *what, int err, const char *why);
+
+struct vault_repair;
 
 struct vault_check_options {
 	bool read_data; /* every byte of every pack */
 	unsigned n_threads; /* that read; 0: a thread a core */
 	uint64_t bytes_per_second; /* of packs, on average; 0: no limit */
-	/* One finding: what (a file of the vault, or a path in the folder) and
-	 * why.  NULL-terminated texts, valid during the call.  From any of the
-	 * threads, one at a time; so is progress. */
-	void (*finding)(void *arg, enum vault_finding kind, const char *what,
-			int err, const char *why);
+	struct vault_repair *repair; /* mend what is found; NULL */
+	/* From any of the threads, one at a time; so is progress. */
+	vault_finding_fn *finding;
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
 };
@@ -47,6 +55,41 @@ struct vault_gc_wait {
 	uint64_t seen_ms; /* clock of the last that is known of it; 0: none */
 };
 #define VAULT_GC_WAITS_MAX 16u
+
+/* ---- repair ---- */
+
+struct vault_repair_options {
+	bool dry_run; /* changes nothing, neither vault nor state */
+	bool give_up; /* what other devices announced and is not here is lost */
+	const char *const *from; /* other copies of the vault */
+	size_t n_from;
+	vault_finding_fn *finding;
+	void *arg;
+};
+
+struct vault_repair_result {
+	uint64_t n_repaired;	/* files of the vault, and paths */
+	uint64_t n_left;	/* files of the vault damaged or missing still */
+	uint64_t n_files_lost;	/* paths that lose something for good */
+	uint64_t bytes_lost;	/* of them */
+	uint64_t n_files_waiting; /* paths that lack what may still arrive */
+	const char *stuck; /* why no file could be changed; static; NULL */
+};
+
+/*
+ * Header, slots and logs are put back, then the vault is opened; vault_check
+ * with this repair does the rest.  As vault_open; ERR_STRANGER: a directory of
+ * `from` is another vault.  The options stay as long as the repair.
+ */
+int vault_repair_open(const struct vault_options *opts,
+		      const struct vault_credential *cred,
+		      const struct vault_repair_options *repair,
+		      const char **ret_what, struct vault_repair **ret,
+		      struct vault **ret_vault) must_check;
+const struct vault_repair_result *
+vault_repair_result(const struct vault_repair *r);
+/* After vault_close. */
+void vault_repair_close(struct vault_repair *r);
 
 /* Of the packs of this device, before anything was removed. */
 struct vault_gc_result {

@@ -11,12 +11,14 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/replace.h"
 #include "vault/apply.h"
 #include "vault/care.h"
 #include "vault/check_priv.h"
 #include "vault/devices.h"
 #include "vault/logdir.h"
 #include "vault/packs.h"
+#include "vault/repair.h"
 #include "vault/unlock.h"
 #include "vault/writers.h"
 
@@ -71,8 +73,12 @@ static int check_header(struct checker *c)
 	struct vault *v = c->v;
 	uint8_t raw[VAULT_HEADER_BYTES];
 	struct vault_header h;
-	int r = unlock_read_header(v->env, v->vault_dirfd, raw, &h);
+	int r;
 
+	/* What a dry run would put back has been told. */
+	if (v->opts.rescue && v->opts.rescue->is_dry)
+		return 0;
+	r = unlock_read_header(v->env, v->vault_dirfd, raw, &h);
 	if (r == 0)
 		r = unlock_verify_header(raw, &v->keys->ring);
 	if (r < 0)
@@ -367,7 +373,9 @@ static int stray_fn(void *arg, bool is_pack,
 
 	if (!is_pack) {
 		check_tell(s->c, VAULT_FINDING_FOREIGN, path, 0,
-			   "not a pack");
+			   replace_is_kept_name(path, NULL) ?
+				   "a damaged file that a repair kept" :
+				   "not a pack");
 		return 0;
 	}
 	lock_take(&s->c->v->index_lock);
@@ -375,7 +383,7 @@ static int stray_fn(void *arg, bool is_pack,
 	if (r == 0)
 		r = packs_is_dropped(s->c->v, s->writer, pack, NULL) > 0 ? 2 : 0;
 	lock_drop(&s->c->v->index_lock);
-	if (r == 0 && s->writer == s->c->v->writer)
+	if (r == 0 && s->writer == s->c->own)
 		check_tell(s->c, VAULT_FINDING_NOTE, path, 0,
 			   "left by an interruption: goes at the next mount");
 	else if (r == 0)
@@ -401,7 +409,9 @@ static int root_fn(void *arg, const char *name, unsigned char type)
 	if (strcmp(name, VAULT_FILE_NAME) != 0 && strcmp(name, "k") != 0 &&
 	    strcmp(name, "w") != 0)
 		check_tell(arg, VAULT_FINDING_FOREIGN, name, 0,
-			   "not part of the vault");
+			   replace_is_kept_name(name, NULL) ?
+				   "a damaged file that a repair kept" :
+				   "not part of the vault");
 	return 0;
 }
 
@@ -439,11 +449,30 @@ static int check_writers(struct checker *c)
 	return r;
 }
 
+static void release(struct checker *c)
+{
+	struct bad_pack *b;
+
+	while ((b = c->bad_packs)) {
+		c->bad_packs = b->next;
+		mem_free(b);
+	}
+	mem_free(c->found);
+	mem_free(c->losses.l);
+	mem_free(c->bad);
+	mem_free(c->slots);
+}
+
 int vault_check(struct vault *v, const struct vault_check_options *opts,
 		struct vault_check_result *ret)
 {
 	struct vault_check_result result = { 0 };
-	struct checker c = { .v = v, .opts = opts, .result = &result };
+	struct checker c = {
+		.v = v,
+		.opts = opts,
+		.result = &result,
+		.own = opts->repair ? opts->repair->own : v->writer,
+	};
 
 	lock_init(&c.lock, LOCK_LEAF, 0);
 	lock_take(&v->index_lock);
@@ -468,10 +497,11 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 		r = check_stage(&c);
 	if (r == 0)
 		r = check_references(&c);
+	if (r == 0 && opts->repair)
+		r = repair_run(&c, opts->repair);
 	if (r == 0)
 		r = check_tree(&c);
-	mem_free(c.bad);
-	mem_free(c.slots);
+	release(&c);
 	lock_release(&c.lock);
 	if (r == 0)
 		*ret = result;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "store/salvage.h"
 #include "vault/check_priv.h"
 #include "vault/packs.h"
 
@@ -41,8 +42,8 @@ struct check_readers {
 
 /* ---------------------------------------------------------------- one pack */
 
-static void pack_path(uint64_t writer, const uint8_t *name,
-		      char to[static CHECK_PATH_BYTES])
+void check_pack_path(uint64_t writer, const uint8_t *name,
+		     char to[static CHECK_PATH_BYTES])
 {
 	char hex[2 * PACK_NAME_BYTES + 1];
 
@@ -55,8 +56,14 @@ struct pack_check {
 	struct checker *c;
 	uint64_t pack; /* its number in the index; 0: not there */
 	bool is_whole_only;
+	bool is_own;
 	int err; /* of collecting what is lost */
 };
+
+static bool is_absent(int err)
+{
+	return err == -ENOENT || err == ERR_MISSING;
+}
 
 /* All of a record of an older epoch, which is only believed whole. */
 static void bad_record(void *arg, const struct pack_entry *e, uint32_t first,
@@ -67,6 +74,7 @@ static void bad_record(void *arg, const struct pack_entry *e, uint32_t first,
 		.pack = p->pack,
 		.first = p->is_whole_only ? 0 : first,
 		.count = p->is_whole_only ? SUB_BLOCKS_MAX : count,
+		.is_waiting = !p->is_own && is_absent(err),
 	};
 	struct index_chunk chunk;
 
@@ -98,27 +106,113 @@ static void count_pack(struct checker *c, const struct segment_pack *p)
 	lock_drop(&c->lock);
 }
 
-static void tell_pack(struct checker *c, uint64_t writer,
-		      const struct segment_pack *p, int err)
+/* Its entries are kept for a repair only. */
+static int note_bad_pack(struct checker *c, const struct bad_pack *what)
+{
+	size_t bytes = c->opts->repair ?
+			       (size_t)what->p.n_entries * PACK_ENTRY_BYTES :
+			       0;
+	struct bad_pack *b = mem_alloc(sizeof(*b) + bytes);
+
+	if (!b)
+		return -ENOMEM;
+	*b = *what;
+	if (bytes)
+		memcpy(b + 1, what->p.entries, bytes);
+	b->p.entries = (const uint8_t *)(b + 1);
+	lock_take(&c->lock);
+	b->next = c->bad_packs;
+	c->bad_packs = b;
+	c->n_doubtful += b->is_doubtful;
+	lock_drop(&c->lock);
+	return 0;
+}
+
+static void tell_pack(struct checker *c, const struct bad_pack *b)
 {
 	char path[CHECK_PATH_BYTES];
 
-	pack_path(writer, p->name, path);
-	if ((err == -ENOENT || err == ERR_MISSING) && writer != c->v->writer)
+	check_pack_path(b->writer, b->p.name, path);
+	if (b->is_waiting)
 		check_tell(c, VAULT_FINDING_PENDING, path, ERR_MISSING,
 			   "announced, and not here yet");
 	else
 		check_tell(c, VAULT_FINDING_DAMAGE, path,
-			   err == -ENOENT ? ERR_MISSING : err, NULL);
+			   b->err == -ENOENT ? ERR_MISSING : b->err, NULL);
+}
+
+/* If a repair kept it, only what is needed of it can say whether it still is
+ * damage. */
+static int judge_pack(struct checker *c, struct bad_pack *b)
+{
+	int r = 0;
+
+	if (b->pack && !is_absent(b->err))
+		r = salvage_is_kept(c->v->store, b->writer, b->p.name);
+	if (r < 0)
+		return r;
+	b->is_doubtful = r > 0;
+	if (r == 0)
+		tell_pack(c, b);
+	return r > 0 || c->opts->repair ? note_bad_pack(c, b) : 0;
+}
+
+static bool is_needed(const struct checker *c, const struct bad_range *bad)
+{
+	for (size_t i = 0; i < c->n_bad; i++)
+		if (c->bad[i].chunk == bad->chunk && c->bad[i].is_needed &&
+		    c->bad[i].first < bad->first + bad->count &&
+		    bad->first < c->bad[i].first + c->bad[i].count)
+			return true;
+	return false;
+}
+
+bool check_is_given_up(const struct checker *c, const struct bad_pack *b)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n_found; i++) {
+		if (c->found[i].pack != b->pack)
+			continue;
+		any = true;
+		if (is_needed(c, &c->found[i]))
+			return false;
+	}
+	return any;
+}
+
+void check_tell_doubtful(struct checker *c)
+{
+	struct bad_pack **at = &c->bad_packs;
+	char path[CHECK_PATH_BYTES];
+
+	while (*at) {
+		struct bad_pack *b = *at;
+
+		if (!b->is_doubtful || !check_is_given_up(c, b)) {
+			if (b->is_doubtful)
+				tell_pack(c, b);
+			at = &b->next;
+			continue;
+		}
+		check_pack_path(b->writer, b->p.name, path);
+		check_tell(c, VAULT_FINDING_NOTE, path, b->err,
+			   "damaged for good, and a repair has given up what "
+			   "was lost with it");
+		*at = b->next;
+		mem_free(b);
+	}
 }
 
 static int read_pack(struct checker *c, uint64_t writer,
 		     const struct segment_pack *p)
 {
 	struct vault *v = c->v;
+	struct bad_pack bad = { .writer = writer, .p = *p };
 	struct pack_check state = {
 		.c = c,
 		.is_whole_only = p->epoch < core_newest_keys(v)->epoch,
+		.is_own = writer == c->own,
 	};
 	struct index_pack row;
 	int found = 0;
@@ -137,11 +231,12 @@ static int read_pack(struct checker *c, uint64_t writer,
 	count_pack(c, p);
 	if (state.err < 0)
 		return state.err;
-	if (r == -ENOMEM)
+	if (r == -ENOMEM || r == 0)
 		return r;
-	if (r < 0)
-		tell_pack(c, writer, p, r);
-	return 0;
+	bad.pack = state.pack;
+	bad.err = r;
+	bad.is_waiting = !state.is_own && is_absent(r);
+	return judge_pack(c, &bad);
 }
 
 /* ---------------------------------------------------------------- threads */

@@ -135,15 +135,10 @@ int check_stage(struct checker *c)
 
 /* ---------------------------------------------------------------- references */
 
-/* Bytes an inode loses, and where the first of them is. */
-struct loss {
-	uint64_t ino, bytes, first;
-};
-
-struct loss_list {
+/* The extents, and what they lose. */
+struct loss_walk {
 	struct checker *c;
-	struct loss *l;
-	size_t n, cap;
+	struct loss_list *list;
 };
 
 static int by_place(const void *a, const void *b)
@@ -201,7 +196,7 @@ static int find_lost(struct vault *v, const struct bad_group *g,
 
 /* Puts the runs of what is lost of a chunk to the front of the list: never more
  * than the ranges that were read to find them. */
-static size_t put_lost(struct bad_range *to, uint64_t chunk,
+static size_t put_lost(struct bad_range *to, uint64_t chunk, bool is_waiting,
 		       const bool lost[static SUB_BLOCKS_MAX])
 {
 	size_t n = 0;
@@ -210,8 +205,11 @@ static size_t put_lost(struct bad_range *to, uint64_t chunk,
 		if (!lost[i])
 			continue;
 		if (i == 0 || !lost[i - 1])
-			to[n++] = (struct bad_range){ .chunk = chunk,
-						      .first = i };
+			to[n++] = (struct bad_range){
+				.chunk = chunk,
+				.first = i,
+				.is_waiting = is_waiting,
+			};
 		to[n - 1].count++;
 	}
 	return n;
@@ -230,14 +228,17 @@ static int keep_lost(struct checker *c)
 		struct bad_group g = { .r = c->bad + at };
 		uint64_t chunk = g.r->chunk;
 
+		bool is_waiting = false;
+
 		while (at + g.n < c->n_bad && g.r[g.n].chunk == chunk)
-			g.n++;
+			is_waiting |= g.r[g.n++].is_waiting;
 		lock_take(&c->v->index_lock);
 		r = find_lost(c->v, &g, lost);
 		lock_drop(&c->v->index_lock);
 		at += g.n;
 		if (r == 0)
-			n_lost += put_lost(c->bad + n_lost, chunk, lost);
+			n_lost += put_lost(c->bad + n_lost, chunk, is_waiting,
+					   lost);
 	}
 	if (r == 0)
 		c->n_bad = n_lost;
@@ -260,29 +261,6 @@ static size_t first_bad(const struct checker *c, uint64_t chunk)
 	return low;
 }
 
-/* Bytes of an extent that lie in bad sub-blocks; *ret_at: the first of them, in
- * the file. */
-static uint64_t bad_bytes(const struct checker *c, const struct index_extent *e,
-			  uint64_t *ret_at)
-{
-	uint64_t from = e->chunk_offset, to = from + e->length, sum = 0;
-
-	for (size_t i = first_bad(c, e->chunk);
-	     i < c->n_bad && c->bad[i].chunk == e->chunk; i++) {
-		uint64_t a = (uint64_t)c->bad[i].first * RECORD_SUB_BYTES;
-		uint64_t b = a + (uint64_t)c->bad[i].count * RECORD_SUB_BYTES;
-
-		a = max_of(a, from);
-		b = min_of(b, to);
-		if (a >= b)
-			continue;
-		if (sum == 0)
-			*ret_at = e->offset + (a - from);
-		sum += b - a;
-	}
-	return sum;
-}
-
 /* 1: it is somewhere, or in memory still. */
 static int has_place(struct vault *v, uint64_t chunk)
 {
@@ -292,23 +270,61 @@ static int has_place(struct vault *v, uint64_t chunk)
 	return r <= 0 ? r : row.pack != 0 || content_names_chunk(v, chunk);
 }
 
+/* Called for each part of an extent that lies in bad sub-blocks, by its place
+ * in the file. */
+typedef int lost_part_fn(void *arg, uint64_t offset, uint64_t length,
+			 bool is_waiting);
+
+/* All of it if the chunk is nowhere: what announces it may still arrive. */
+static int each_lost(const struct checker *c, const struct index_extent *e,
+		     lost_part_fn *fn, void *arg)
+{
+	uint64_t from = e->chunk_offset, to = from + e->length;
+	int r = e->kind == EXTENT_CHUNK ? has_place(c->v, e->chunk) : -EAGAIN;
+
+	if (r < 0)
+		return r == -EAGAIN ? 0 : r;
+	if (r == 0)
+		return fn(arg, e->offset, e->length, true);
+	r = 0;
+	for (size_t i = first_bad(c, e->chunk);
+	     r == 0 && i < c->n_bad && c->bad[i].chunk == e->chunk; i++) {
+		uint64_t a = (uint64_t)c->bad[i].first * RECORD_SUB_BYTES;
+		uint64_t b = a + (uint64_t)c->bad[i].count * RECORD_SUB_BYTES;
+
+		a = max_of(a, from);
+		b = min_of(b, to);
+		if (a < b)
+			r = fn(arg, e->offset + (a - from), b - a,
+			       c->bad[i].is_waiting);
+	}
+	return r;
+}
+
+static int add_loss(void *arg, uint64_t offset, uint64_t length,
+		    bool is_waiting)
+{
+	struct loss *l = arg;
+
+	if (l->bytes == 0)
+		l->first = offset;
+	l->bytes += length;
+	l->waiting += is_waiting ? length : 0;
+	return 0;
+}
+
 static int extent_fn(void *arg, uint64_t ino, const struct index_extent *e)
 {
-	struct loss_list *l = arg;
+	struct loss_walk *w = arg;
+	struct loss_list *l = w->list;
+	struct loss one = { .ino = ino };
+	int r = each_lost(w->c, e, add_loss, &one);
 
-	uint64_t first = e->offset, bytes = e->length;
-
-	if (e->kind != EXTENT_CHUNK)
-		return 0;
-	int r = has_place(l->c->v, e->chunk);
-	if (r < 0)
+	if (r < 0 || one.bytes == 0)
 		return r;
-	if (r > 0)
-		bytes = bad_bytes(l->c, e, &first);
-	if (bytes == 0)
-		return 0;
 	if (l->n && l->l[l->n - 1].ino == ino) {
-		l->l[l->n - 1].bytes += bytes;
+		l->l[l->n - 1].bytes += one.bytes;
+		l->l[l->n - 1].waiting += one.waiting;
 		return 0;
 	}
 	if (l->n == l->cap) {
@@ -320,9 +336,87 @@ static int extent_fn(void *arg, uint64_t ino, const struct index_extent *e)
 		l->l = a;
 		l->cap = cap;
 	}
-	l->l[l->n++] = (struct loss){ ino, bytes, first };
+	l->l[l->n++] = one;
 	return 0;
 }
+
+/* ---------------------------------------------------------------- parts */
+
+struct part_walk {
+	const struct checker *c;
+	bool waiting;
+	struct lost_parts lost, rest;
+	uint64_t at; /* up to where the extent has been looked at */
+};
+
+static int put_part(struct lost_parts *l, uint64_t offset, uint64_t length)
+{
+	struct lost_part *last = l->n ? &l->p[l->n - 1] : NULL;
+
+	if (length == 0)
+		return 0;
+	if (last && last->offset + last->length == offset) {
+		last->length += length;
+		return 0;
+	}
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 16;
+		struct lost_part *a = mem_realloc_array(l->p, cap, sizeof(*a));
+
+		if (!a)
+			return -ENOMEM;
+		l->p = a;
+		l->cap = cap;
+	}
+	l->p[l->n++] = (struct lost_part){ offset, length };
+	return 0;
+}
+
+static int add_part(void *arg, uint64_t offset, uint64_t length,
+		    bool is_waiting)
+{
+	struct part_walk *w = arg;
+	int r;
+
+	if (is_waiting && !w->waiting)
+		return 0;
+	r = put_part(&w->rest, w->at, offset - w->at);
+	w->at = offset + length;
+	return r < 0 ? r : put_part(&w->lost, offset, length);
+}
+
+static int part_extent(void *arg, const struct index_extent *e)
+{
+	struct part_walk *w = arg;
+
+	w->at = e->offset;
+	int r = each_lost(w->c, e, add_part, w);
+	/* An extent that loses nothing stays as it is. */
+	if (r < 0 || w->at == e->offset)
+		return r;
+	return put_part(&w->rest, w->at, e->offset + e->length - w->at);
+}
+
+int check_lost_parts(struct checker *c, uint64_t ino, bool waiting,
+		     struct lost_parts *ret, struct lost_parts *ret_rest)
+{
+	struct part_walk w = { .c = c, .waiting = waiting };
+
+	lock_take(&c->v->index_lock);
+	int r = index_extent_each(c->v->index, ino, 0, INT64_MAX, part_extent,
+				  &w);
+	lock_drop(&c->v->index_lock);
+	if (r < 0) {
+		mem_free(w.lost.p);
+		mem_free(w.rest.p);
+		return r;
+	}
+	*ret = w.lost;
+	*ret_rest = w.rest;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- paths */
 
 /* The entries of an inode; those of its file, for a version beside it. */
 static int entries_of(struct vault *v, uint64_t ino, struct entry_list *ret)
@@ -379,41 +473,136 @@ static int paths_of(struct vault *v, uint64_t ino, struct buf *ret)
 	return min_of(r, 0);
 }
 
-/* Under every name the file has. */
-static int tell_loss(struct checker *c, const struct loss *loss)
+int check_tell_paths(struct checker *c, uint64_t ino, enum vault_finding kind,
+		     int err, const char *why, uint64_t *ret_n)
 {
 	auto_buf struct buf paths = BUF_INIT(MEM_MAX);
-	char why[112];
+	uint64_t n = 0;
 
 	lock_take(&c->v->index_lock);
-	int r = paths_of(c->v, loss->ino, &paths);
+	int r = paths_of(c->v, ino, &paths);
 	lock_drop(&c->v->index_lock);
 	if (r < 0)
 		return r;
+	for (size_t at = 0; at < paths.len;
+	     at += strlen((const char *)paths.data + at) + 1) {
+		n++;
+		check_tell(c, kind, (const char *)paths.data + at, err, why);
+	}
+	if (ret_n)
+		*ret_n = n;
+	return 0;
+}
+
+static int tell_loss(struct checker *c, const struct loss *loss)
+{
+	uint64_t n;
+	char why[112];
+
 	snprintf(why, sizeof(why),
 		 "%" PRIu64 " bytes of this file cannot be read, the first at "
 		 "%" PRIu64, loss->bytes, loss->first);
-	for (size_t at = 0; at < paths.len;
-	     at += strlen((const char *)paths.data + at) + 1) {
-		c->result->n_files_damaged++;
-		check_tell(c, VAULT_FINDING_DAMAGE,
-			   (const char *)paths.data + at, ERR_DAMAGED, why);
+	int r = check_tell_paths(c, loss->ino, VAULT_FINDING_DAMAGE,
+				 ERR_DAMAGED, why, &n);
+	if (r == 0)
+		c->result->n_files_damaged += n;
+	return r;
+}
+
+static int walk_losses(struct checker *c, struct loss_list *ret)
+{
+	struct loss_list l = { 0 };
+	struct loss_walk w = { c, &l };
+
+	lock_take(&c->v->index_lock);
+	int r = index_extent_all(c->v->index, extent_fn, &w);
+	lock_drop(&c->v->index_lock);
+	if (r < 0)
+		mem_free(l.l);
+	else
+		*ret = l;
+	return r;
+}
+
+int check_find_losses(struct checker *c, struct loss_list *ret)
+{
+	int r = keep_lost(c);
+
+	return r < 0 ? r : walk_losses(c, ret);
+}
+
+/* ---------------------------------------------------------------- needed */
+
+static int mark_extent(void *arg, const struct index_extent *e)
+{
+	struct checker *c = arg;
+	uint64_t from = e->chunk_offset, to = from + e->length;
+
+	if (e->kind != EXTENT_CHUNK)
+		return 0;
+	for (size_t i = first_bad(c, e->chunk);
+	     i < c->n_bad && c->bad[i].chunk == e->chunk; i++) {
+		uint64_t a = (uint64_t)c->bad[i].first * RECORD_SUB_BYTES;
+		uint64_t b = a + (uint64_t)c->bad[i].count * RECORD_SUB_BYTES;
+
+		c->bad[i].is_needed |= a < to && from < b;
 	}
+	return 0;
+}
+
+static int mark_inode(struct checker *c, uint64_t ino)
+{
+	auto_buf struct buf paths = BUF_INIT(MEM_MAX);
+
+	lock_take(&c->v->index_lock);
+	int r = paths_of(c->v, ino, &paths);
+	if (r == 0 && paths.len > 0)
+		r = index_extent_each(c->v->index, ino, 0, INT64_MAX,
+				      mark_extent, c);
+	lock_drop(&c->v->index_lock);
+	return r;
+}
+
+int check_mark_needed(struct checker *c)
+{
+	struct loss_list l = { 0 };
+	int r;
+
+	for (size_t i = 0; i < c->n_bad; i++)
+		c->bad[i].is_needed = false;
+	r = walk_losses(c, &l);
+	for (size_t i = 0; r == 0 && i < l.n; i++)
+		r = mark_inode(c, l.l[i].ino);
+	mem_free(l.l);
+	return r;
+}
+
+/* What is bad by pack, too. */
+static int keep_found(struct checker *c)
+{
+	if ((!c->opts->repair && c->n_doubtful == 0) || c->n_bad == 0)
+		return 0;
+	c->found = mem_realloc_array(NULL, c->n_bad, sizeof(*c->found));
+	if (!c->found)
+		return -ENOMEM;
+	memcpy(c->found, c->bad, c->n_bad * sizeof(*c->found));
+	c->n_found = c->n_bad;
 	return 0;
 }
 
 int check_references(struct checker *c)
 {
-	struct loss_list l = { .c = c };
-	int r = keep_lost(c);
+	int r = keep_found(c);
 
-	lock_take(&c->v->index_lock);
 	if (r == 0)
-		r = index_extent_all(c->v->index, extent_fn, &l);
-	lock_drop(&c->v->index_lock);
-	for (size_t i = 0; r == 0 && i < l.n; i++)
-		r = tell_loss(c, &l.l[i]);
-	mem_free(l.l);
+		r = check_find_losses(c, &c->losses);
+	if (r == 0 && c->n_doubtful > 0) {
+		r = check_mark_needed(c);
+		if (r == 0)
+			check_tell_doubtful(c);
+	}
+	for (size_t i = 0; r == 0 && i < c->losses.n; i++)
+		r = tell_loss(c, &c->losses.l[i]);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "vault/rescue.h"
 
 #define WRITERS_NAME "w"
 #define LOG_NAME "l"
@@ -81,6 +82,11 @@ int logdir_open_own(struct vault *v, bool create)
 	return open_log(v, v->writer, create);
 }
 
+int logdir_open(struct vault *v, uint64_t writer)
+{
+	return open_log(v, writer, true);
+}
+
 struct writers {
 	uint64_t *list;
 	size_t n;
@@ -98,6 +104,30 @@ static int collect_writer(void *arg, const char *name, unsigned char type)
 	else
 		w->list[w->n++] = writer;
 	return 0;
+}
+
+/* ---------------------------------------------------------------- rescued */
+
+/* What a dry run of a repair would have put back counts as if it were there. */
+static const struct rescued_segment *rescued(const struct vault *v, size_t i)
+{
+	const struct vault_rescue *r = v->opts.rescue;
+
+	return r && i < r->n_log ? &r->log[i] : NULL;
+}
+
+static void add_rescued_writers(const struct vault *v, struct writers *w)
+{
+	const struct rescued_segment *s;
+
+	for (size_t i = 0; (s = rescued(v, i)); i++) {
+		bool has = false;
+
+		for (size_t k = 0; k < w->n && !has; k++)
+			has = w->list[k] == s->writer;
+		if (!has && w->n < SEGMENT_MAX_WRITERS)
+			w->list[w->n++] = s->writer;
+	}
 }
 
 static int compare_u64(const void *a, const void *b)
@@ -128,6 +158,7 @@ int logdir_writers(struct vault *v, uint64_t **ret, size_t *ret_n,
 	}
 	if (r < 0)
 		return r;
+	add_rescued_writers(v, &w);
 	qsort(list, w.n, sizeof(*list), compare_u64);
 	*ret = mem_take(list);
 	*ret_n = w.n;
@@ -149,19 +180,8 @@ struct listing {
 	uint64_t from;
 };
 
-static int collect_name(void *arg, const char *name, unsigned char type)
+static int add_name(struct log_names *l, const struct log_name *n)
 {
-	struct listing *in = arg;
-	struct log_names *l = in->l;
-	struct log_name n;
-
-	(void)type;
-	if (segment_name_parse(name, &n.seq, n.prefix) < 0) {
-		l->n_foreign++;
-		return 0;
-	}
-	if (n.seq < in->from)
-		return 0;
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 64;
 		struct log_name *grown =
@@ -172,8 +192,42 @@ static int collect_name(void *arg, const char *name, unsigned char type)
 		l->names = grown;
 		l->cap = cap;
 	}
-	l->names[l->n++] = n;
+	l->names[l->n++] = *n;
 	return 0;
+}
+
+static int collect_name(void *arg, const char *name, unsigned char type)
+{
+	struct listing *in = arg;
+	struct log_name n;
+
+	(void)type;
+	if (segment_name_parse(name, &n.seq, n.prefix) < 0) {
+		in->l->n_foreign++;
+		return 0;
+	}
+	return n.seq < in->from ? 0 : add_name(in->l, &n);
+}
+
+static int add_rescued(struct vault *v, uint64_t writer,
+		       const struct listing *in)
+{
+	const struct rescued_segment *s;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && (s = rescued(v, i)); i++) {
+		struct log_name n = { .seq = s->seq };
+		bool has = s->writer != writer || s->seq < in->from;
+
+		memcpy(n.prefix, s->prefix, sizeof(n.prefix));
+		for (size_t k = 0; k < in->l->n && !has; k++)
+			has = in->l->names[k].seq == n.seq &&
+			      memcmp(in->l->names[k].prefix, n.prefix,
+				     sizeof(n.prefix)) == 0;
+		if (!has)
+			r = add_name(in->l, &n);
+	}
+	return r;
 }
 
 static int compare_log_names(const void *a, const void *b)
@@ -206,17 +260,18 @@ int logdir_list_part(struct vault *v, uint64_t writer, const char *part,
 {
 	auto_log_names struct log_names l = { 0 };
 	struct listing in = { &l, from_seq };
-	int fd = logdir_open_part(v, writer, part, false), r;
+	int fd = logdir_open_part(v, writer, part, false), r = 0;
 
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
+	if (fd < 0 && fd != -ENOENT)
 		return fd;
 	/* The time first: what comes while listing changes it again. */
-	r = changed_of(v->env, fd, &l.changed);
-	if (r == 0)
+	if (fd >= 0)
+		r = changed_of(v->env, fd, &l.changed);
+	if (r == 0 && fd >= 0)
 		r = v->env->ops->list(v->env, fd, collect_name, &in);
 	close_quietly(v->env, &fd);
+	if (r == 0 && strcmp(part, LOG_NAME) == 0)
+		r = add_rescued(v, writer, &in);
 	if (r < 0)
 		return r;
 	if (l.n > 0)
@@ -306,11 +361,17 @@ int logdir_read(struct vault *v, uint64_t writer, const struct log_name *name,
 		struct log_segment *ret)
 {
 	char text[SEGMENT_NAME_LEN + 1];
+	const struct rescued_segment *s;
 	auto_free uint8_t *file = NULL;
 	struct file_hash hash = { { 0 } };
 	size_t bytes;
 	int fd, r;
 
+	for (size_t i = 0; (s = rescued(v, i)); i++)
+		if (s->writer == writer && s->seq == name->seq &&
+		    memcmp(s->prefix, name->prefix, sizeof(s->prefix)) == 0)
+			return log_segment_open(v, writer, s->seq, s->bytes,
+						s->len, ret);
 	memcpy(hash.b, name->prefix, sizeof(name->prefix));
 	segment_name_format(name->seq, &hash, text);
 	fd = open_log(v, writer, false);

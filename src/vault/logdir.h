@@ -85,6 +85,9 @@ int log_segment_open(struct vault *v, uint64_t writer, uint64_t seq,
 /* w/<own>/l for publishing, made if it is not there. */
 int logdir_open_own(struct vault *v, bool create) must_check;
 
+/* w/<writer>/l of any writer for a repair, made if it is not there. */
+int logdir_open(struct vault *v, uint64_t writer) must_check;
+
 /* "w/<writer>/l/<name>" for messages, at most 60 characters. */
 #define LOG_PATH_BYTES 64
 void logdir_path(uint64_t writer, const struct log_name *name,

@@ -21,6 +21,7 @@
 #include "vault/joiner.h"
 #include "vault/life.h"
 #include "vault/recover.h"
+#include "vault/rescue.h"
 #include "vault/state_writer.h"
 #include "vault/unlock.h"
 #include "vault/writers.h"
@@ -92,8 +93,14 @@ static int open_directories(struct opening *o)
 	if (r < 0)
 		return r == -ENOTDIR ? ERR_NOT_VAULT : r;
 	o->what = "the header";
-	r = unlock_read_header(v->env, v->vault_dirfd, o->raw_header,
-			       &v->header);
+	if (o->opts->rescue) {
+		memcpy(o->raw_header, o->opts->rescue->header,
+		       sizeof(o->raw_header));
+		r = vault_header_decode(o->raw_header, &v->header);
+	} else {
+		r = unlock_read_header(v->env, v->vault_dirfd, o->raw_header,
+				       &v->header);
+	}
 	if (r == 0 && v->header.incompatible & ~VAULT_FEATURES)
 		r = ERR_NEWER;
 	if (r < 0 || o->opts->no_state)
@@ -113,6 +120,12 @@ static int open_keys(struct opening *o)
 	if (!ring)
 		return -ENOMEM;
 	o->what = "the key slots";
+	if (o->opts->rescue) {
+		memcpy(v->slot_opened, o->opts->rescue->slot,
+		       sizeof(v->slot_opened));
+		secret_free(ring);
+		return unlock_derive(o->opts->rescue->ring, &v->keys);
+	}
 	hinted = o->c->state.dirfd >= 0 &&
 		 statedir_get_slot(&o->c->state, hint) == 1;
 	r = unlock_slots(v->env, v->vault_dirfd, &v->header.uuid, o->cred,

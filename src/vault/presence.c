@@ -203,7 +203,9 @@ static int check_writer(struct commit *c, uint64_t writer, bool sweep)
 
 	if (r == 0 && is_own)
 		r = check_own_log(&t);
-	if (r == 0 && is_own && t.n_vanished * ALARM_SHARE > t.n_known)
+	/* A repair knows, and is there to end just that. */
+	if (r == 0 && is_own && !c->v->opts.rescue &&
+	    t.n_vanished * ALARM_SHARE > t.n_known)
 		r = history_note(c, VAULT_ALARM_VANISHED, writer,
 				 t.n_vanished, t.n_known, false);
 	mem_free(t.names);
@@ -231,7 +233,7 @@ int presence_check(struct commit *c, bool is_opening)
 	struct vault *v = c->v;
 	/* A sealed segment not yet published may name packs nobody else does. */
 	bool sweep = is_opening && v->journal &&
-		     !atomic_load(&v->is_read_only) &&
+		     !atomic_load(&v->is_read_only) && !v->opts.rescue &&
 		     c->own_seq == c->sealed_seq;
 	int r;
 

@@ -149,7 +149,13 @@ static int read_slot(struct env *env, int dirfd, const struct uuid *vault,
 	slot_name(f->bytes, hash);
 	if (memcmp(hash, f->name, sizeof(hash)) != 0)
 		return ERR_BAD_NAME;
-	r = slot_decode(f->bytes, &f->info);
+	return unlock_check_slot(vault, f);
+}
+
+int unlock_check_slot(const struct uuid *vault, struct slot_file *f)
+{
+	int r = slot_decode(f->bytes, &f->info);
+
 	if (r == 0 && memcmp(f->info.vault.b, vault->b, sizeof(vault->b)) != 0)
 		r = ERR_BAD_NAME;
 	return r;
@@ -350,11 +356,26 @@ static int try_candidates(const struct candidates *c,
 	return opened < c->n ? 0 : result;
 }
 
+static int try_all(struct candidates *c, const struct vault_credential *cred,
+		   struct keyring *ring, uint8_t *ret_slot)
+{
+	auto_secret_buf struct secret_buf feed = SECRET_BUF_INIT;
+	int r = 0;
+
+	if (c->n == 0)
+		r = c->n_strangers ? ERR_STRANGER : ERR_NO_SLOT;
+	if (r == 0)
+		r = unlock_feed(c->type, cred, &feed);
+	if (r < 0)
+		return r == ERR_LIMIT ? ERR_WRONG_KEY : r;
+	sort_candidates(c);
+	return try_candidates(c, &feed, ring, ret_slot);
+}
+
 int unlock_slots(struct env *env, int vault_dirfd, const struct uuid *vault,
 		 const struct vault_credential *cred, const uint8_t *hint,
 		 struct keyring *ring, uint8_t ret_slot[static SLOT_NAME_BYTES])
 {
-	auto_secret_buf struct secret_buf feed = SECRET_BUF_INIT;
 	auto_free struct slot_file *room =
 		mem_zalloc_array(SLOT_TRY_MAX, sizeof(*room));
 	struct candidates c = { .hint = hint, .f = room };
@@ -366,14 +387,24 @@ int unlock_slots(struct env *env, int vault_dirfd, const struct uuid *vault,
 	if (r == 0)
 		r = unlock_each_slot(env, vault_dirfd, vault,
 				     collect_candidate, &c, NULL);
-	if (r == 0 && c.n == 0)
-		r = c.n_strangers ? ERR_STRANGER : ERR_NO_SLOT;
-	if (r == 0)
-		r = unlock_feed(c.type, cred, &feed);
-	if (r < 0)
-		return r == ERR_LIMIT ? ERR_WRONG_KEY : r;
-	sort_candidates(&c);
-	return try_candidates(&c, &feed, ring, ret_slot);
+	return r < 0 ? r : try_all(&c, cred, ring, ret_slot);
+}
+
+int unlock_loose(const struct slot_file *files, size_t n,
+		 const struct vault_credential *cred, struct keyring *ring,
+		 uint8_t ret_slot[static SLOT_NAME_BYTES])
+{
+	auto_free struct slot_file *room =
+		mem_zalloc_array(SLOT_TRY_MAX, sizeof(*room));
+	struct candidates c = { .f = room };
+	int r;
+
+	if (!room)
+		return -ENOMEM;
+	r = unlock_type(cred, &c.type);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = collect_candidate(&c, &files[i]);
+	return r < 0 ? r : try_all(&c, cred, ring, ret_slot);
 }
 
 /* ---------------------------------------------------------------- keys */

@@ -60,6 +60,13 @@ int unlock_slots(struct env *env, int vault_dirfd, const struct uuid *vault,
 		 struct keyring *ring, uint8_t ret_slot[static SLOT_NAME_BYTES])
 	must_check;
 
+/* Decodes f->bytes into f->info: is it a slot of this vault? */
+int unlock_check_slot(const struct uuid *vault, struct slot_file *f) must_check;
+/* As unlock_slots, with slots wherever they were found. */
+int unlock_loose(const struct slot_file *files, size_t n,
+		 const struct vault_credential *cred, struct keyring *ring,
+		 uint8_t ret_slot[static SLOT_NAME_BYTES]) must_check;
+
 /* Is it the header of this keyring?  ERR_DAMAGED. */
 int unlock_verify_header(const uint8_t raw[static VAULT_HEADER_BYTES],
 			 const struct keyring *ring) must_check;

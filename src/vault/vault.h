@@ -36,8 +36,7 @@ struct vault_options {
 	const char *path;	  /* the vault directory */
 	const char *state_path;	  /* parent of <uuid>/; NULL: in XDG_STATE_HOME
 				     or ~/.local/state: coffer */
-	bool no_state;		  /* read-only, index in memory */
-	bool read_only;
+	bool read_only, no_state; /* the latter too, with an index in memory */
 	bool whole_log;		  /* the index from the log, no snapshots */
 	bool lock_memory;	  /* mlock decrypted data too */
 	size_t cache_bytes;	  /* 0: 192 MiB, less on small machines */
@@ -46,6 +45,7 @@ struct vault_options {
 	uint64_t quota_bytes;	  /* of used_bytes, see below; 0: none */
 	unsigned n_workers;	  /* 0: cores and two */
 	bool background; /* a committer runs; else cuts at sync, fsync, close */
+	const struct vault_rescue *rescue; /* of a repair (vault/care.h) */
 	bool test_weak_kdf;	  /* tests: a slot with the least cost */
 	bool test_no_checkpoint;  /* tests: close as a kill would */
 	bool test_repack_small;	  /* tests: at a sixteenth of the sizes */
