@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/open.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/units.h"
 #include "crypto/secret.h"
 #include "vault/care.h"
@@ -21,10 +22,12 @@ enum {
 	OPTION_FROM,
 	OPTION_DRY_RUN,
 	OPTION_GIVE_UP,
+	OPTION_RESUME,
 };
 
-static bool read_data, is_repair, dry_run, give_up;
+static bool read_data, is_repair, dry_run, give_up, resume;
 static uint64_t limit; /* bytes a second; 0: none */
+static bool keeps_place; /* what was read is known to the next one */
 static const char *from[FROM_MAX];
 static size_t n_from;
 
@@ -42,6 +45,9 @@ static int option(int key, const char *value)
 		return EXIT_DONE;
 	case OPTION_GIVE_UP:
 		give_up = true;
+		return EXIT_DONE;
+	case OPTION_RESUME:
+		resume = true;
 		return EXIT_DONE;
 	case OPTION_FROM:
 		if (n_from == FROM_MAX)
@@ -116,6 +122,7 @@ static void put_result(struct report *r, const struct vault_check_result *c)
 	json_u64(j, "pending", c->n_pending);
 	json_u64(j, "foreign", c->n_foreign);
 	json_u64(j, "files_damaged", c->n_files_damaged);
+	json_u64(j, "bytes_known", c->bytes_known);
 	json_bool(j, "ok", !r->is_damaged);
 }
 
@@ -130,6 +137,9 @@ static void print_result(const struct report *r, const char *path,
 	       " chunks; %s read\n",
 	       path, c->n_segments, c->n_packs, c->n_chunks,
 	       units_format_size(c->bytes_read, size));
+	if (c->bytes_known)
+		printf("%s had been read before it was interrupted\n",
+		       units_format_size(c->bytes_known, size));
 	if (c->n_pending && !is_repair)
 		printf("%" PRIu64 " files of the vault are still to arrive\n",
 		       c->n_pending);
@@ -203,6 +213,19 @@ static int tell_damage(const struct vault_check_result *result,
 			 path, result->n_damaged, result->n_files_damaged);
 }
 
+static int tell_interrupted(const char *path)
+{
+	return fail_code(EXIT_INTERRUPTED, "the check of %s was interrupted%s",
+			 path, keeps_place ? "; --resume goes on from there" :
+					     "");
+}
+
+static bool is_stopped(void *arg)
+{
+	(void)arg;
+	return signals_noted();
+}
+
 static int check(struct report *r, struct vault *v, const char *path,
 		 struct vault_repair *repair)
 {
@@ -210,13 +233,19 @@ static int check(struct report *r, struct vault *v, const char *path,
 		.read_data = read_data,
 		.bytes_per_second = limit,
 		.repair = repair,
+		.resume = resume,
+		.stop = repair ? NULL : is_stopped,
 		.finding = found,
 		.progress = progressed,
 		.arg = r,
 	};
 	struct vault_check_result result = { 0 };
+	/* How far it has come is kept. */
+	if (!repair)
+		signals_set(SIGNALS_NOTE);
 	int e = vault_check(v, &opts, &result);
 
+	signals_set(SIGNALS_ABORT);
 	progress_clear();
 	if (result.n_damaged || result.n_files_damaged)
 		r->is_damaged = true;
@@ -229,6 +258,8 @@ static int check(struct report *r, struct vault *v, const char *path,
 	} else {
 		print_result(r, path, &result);
 	}
+	if (e == ERR_INTERRUPTED)
+		return tell_interrupted(path);
 	if (e < 0)
 		return fail_err(e, "cannot check all of %s", path);
 	if (repair)
@@ -322,6 +353,9 @@ static int check_usage(const struct cli *cli)
 	if (!is_repair && (dry_run || give_up || n_from))
 		return fail_usage("--dry-run, --from and --give-up need "
 				  "--repair");
+	if (resume && (!read_data || is_repair || cli->no_state))
+		return fail_usage("--resume needs --read-data and the local "
+				  "state, and no --repair");
 	if (is_repair && cli->no_state && !dry_run)
 		return fail_usage("--repair cannot do without the local state; "
 				  "--dry-run can");
@@ -350,6 +384,7 @@ static int run(struct cli *cli)
 		read_data = true;
 		return run_repair(cli, &opts, &r);
 	}
+	keeps_place = read_data && !cli->no_state;
 	opts.read_only = true;
 	code = open_vault(cli, &opts, &v);
 	if (code != EXIT_DONE)
@@ -364,6 +399,8 @@ static int run(struct cli *cli)
 static const struct cli_option options[] = {
 	{ 'd', "read-data", NULL, "read every byte of the contents" },
 	{ CLI_KEY_OWN, "limit", "RATE", "read at most so many bytes a second" },
+	{ OPTION_RESUME, "resume", NULL,
+	  "with --read-data: go on where the last was interrupted" },
 	{ OPTION_REPAIR, "repair", NULL,
 	  "mend what can be; adds files, removes none" },
 	{ OPTION_FROM, "from", "DIRECTORY",

@@ -23,6 +23,7 @@
 #define CONTEXT_JNL "cofr-jnl"
 #define CONTEXT_STG "cofr-stg"
 #define CONTEXT_IDX "cofr-idx"
+#define CONTEXT_VRF "cofr-vrf"
 
 enum {
 	ID_ONLY = 1,
@@ -89,6 +90,7 @@ void keys_local(const struct key *dk, struct local_keys *ret)
 	derive(dk, CONTEXT_JNL, ID_ONLY, &ret->jnl);
 	derive(dk, CONTEXT_STG, ID_STG_RECORDS, &ret->stg);
 	derive(dk, CONTEXT_STG, ID_STG_TRAILER, &ret->stg_trailer);
+	derive(dk, CONTEXT_VRF, ID_ONLY, &ret->vrf);
 	ret->idx_master = *dk;
 }
 

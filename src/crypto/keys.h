@@ -35,6 +35,7 @@ struct local_keys {
 	struct key jnl;
 	struct key stg;	     /* staged records */
 	struct key stg_trailer; /* trailer and footer of a stage file */
+	struct key vrf;	     /* how far a check has come */
 	struct key idx_master; /* DK itself, for keys_index */
 };
 

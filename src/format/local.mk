@@ -42,6 +42,8 @@ src_format_libformat_a_SOURCES = \
 	%D%/state_inode.h \
 	%D%/state_item.h \
 	%D%/state_order.c \
+	%D%/verified.c \
+	%D%/verified.h \
 	%D%/vault_header.c \
 	%D%/vault_header.h \
 	%D%/writer_file.c

@@ -201,3 +201,17 @@ int salvage_is_kept(struct store *s, uint64_t writer,
 	store_close_quietly(s->opts.env, &fd);
 	return r;
 }
+
+int salvage_stat_pack(struct store *s, uint64_t writer,
+		      const uint8_t pack[static PACK_NAME_BYTES],
+		      struct stat *ret)
+{
+	uint64_t bytes;
+	int fd = store_open_pack(s, writer, pack, 0, PACK_MAX_BYTES, &bytes), r;
+
+	if (fd < 0)
+		return fd;
+	r = s->opts.env->ops->fstat(s->opts.env, fd, ret);
+	store_close_quietly(s->opts.env, &fd);
+	return r;
+}

@@ -76,4 +76,9 @@ int salvage_keep_pack(struct store *s, uint64_t writer,
 int salvage_is_kept(struct store *s, uint64_t writer,
 		    const uint8_t pack[static PACK_NAME_BYTES]) must_check;
 
+/* The file under a pack's name, whatever it is; ERR_MISSING. */
+int salvage_stat_pack(struct store *s, uint64_t writer,
+		      const uint8_t pack[static PACK_NAME_BYTES],
+		      struct stat *ret) must_check;
+
 #endif

@@ -31,6 +31,8 @@ struct vault_check_options {
 	unsigned n_threads; /* that read; 0: a thread a core */
 	uint64_t bytes_per_second; /* of packs, on average; 0: no limit */
 	struct vault_repair *repair; /* mend what is found; NULL */
+	bool resume; /* with read_data: not what an interrupted one read */
+	bool (*stop)(void *arg); /* true: ERR_INTERRUPTED; NULL: never */
 	/* From any of the threads, one at a time; so is progress. */
 	vault_finding_fn *finding;
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -41,6 +43,7 @@ struct vault_check_result {
 	uint64_t n_segments, n_packs, n_chunks, bytes_read;
 	uint64_t n_damaged, n_pending, n_foreign;
 	uint64_t n_files_damaged; /* paths in the folder that lose something */
+	uint64_t bytes_known; /* read by the check that goes on */
 };
 
 /* Header, slots, chains, version vectors, packs against their announcements,

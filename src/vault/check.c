@@ -14,7 +14,7 @@
 #include "base/replace.h"
 #include "vault/apply.h"
 #include "vault/care.h"
-#include "vault/check_priv.h"
+#include "vault/check_state.h"
 #include "vault/devices.h"
 #include "vault/logdir.h"
 #include "vault/packs.h"
@@ -486,6 +486,8 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 		r = check_slots(&c);
 	if (r == 0)
 		r = v->env->ops->list(v->env, v->vault_dirfd, root_fn, &c);
+	if (r == 0 && opts->read_data && !opts->repair)
+		r = check_state_open(v, opts->resume, &c.state);
 	if (r == 0)
 		r = check_packs_start(&c);
 	if (r == 0)
@@ -493,6 +495,9 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 	int read = check_packs_finish(&c);
 	if (r == 0)
 		r = read;
+	int kept = check_state_close(c.state, r == 0);
+	if (r == 0)
+		r = kept;
 	if (r == 0)
 		r = check_stage(&c);
 	if (r == 0)
@@ -503,7 +508,7 @@ int vault_check(struct vault *v, const struct vault_check_options *opts,
 		r = check_tree(&c);
 	release(&c);
 	lock_release(&c.lock);
-	if (r == 0)
+	if (r == 0 || r == ERR_INTERRUPTED)
 		*ret = result;
 	return r;
 }

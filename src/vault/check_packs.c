@@ -15,7 +15,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "store/salvage.h"
-#include "vault/check_priv.h"
+#include "vault/check_state.h"
 #include "vault/packs.h"
 
 #define THREADS_MAX 64u
@@ -93,12 +93,15 @@ static void bad_record(void *arg, const struct pack_entry *e, uint32_t first,
 		p->err = r;
 }
 
-static void count_pack(struct checker *c, const struct segment_pack *p)
+static void count_pack(struct checker *c, const struct segment_pack *p,
+		       bool is_known)
 {
 	lock_take(&c->lock);
 	c->result->n_packs++;
 	c->result->n_chunks += p->n_entries;
-	if (c->opts->read_data)
+	if (c->opts->read_data && is_known)
+		c->result->bytes_known += p->size;
+	else if (c->opts->read_data)
 		c->result->bytes_read += p->size;
 	c->done += p->size;
 	if (c->opts->progress)
@@ -214,9 +217,12 @@ static int read_pack(struct checker *c, uint64_t writer,
 		.is_whole_only = p->epoch < core_newest_keys(v)->epoch,
 		.is_own = writer == c->own,
 	};
+	struct check_stamp stamp;
 	struct index_pack row;
 	int found = 0;
 
+	if (c->opts->stop && c->opts->stop(c->opts->arg))
+		return ERR_INTERRUPTED;
 	lock_take(&v->index_lock);
 	int r = packs_is_dropped(v, writer, p->name, NULL);
 	if (r == 0)
@@ -226,9 +232,16 @@ static int read_pack(struct checker *c, uint64_t writer,
 		return min_of(min_of(r, found), 0);
 	if (found > 0)
 		state.pack = row.pack;
-	r = store_verify_pack(v->store, writer, p->name, p, c->opts->read_data,
-			      bad_record, &state);
-	count_pack(c, p);
+	int stamped = check_state_stamp(c->state, writer, p, &stamp);
+	if (stamped < 0)
+		return stamped;
+	bool is_known = stamped > 0 && check_state_has(c->state, &stamp);
+	r = store_verify_pack(v->store, writer, p->name, p,
+			      c->opts->read_data && !is_known, bad_record,
+			      &state);
+	count_pack(c, p, is_known);
+	if (r == 0 && stamped > 0 && !is_known)
+		check_state_add(c->state, &stamp);
 	if (state.err < 0)
 		return state.err;
 	if (r == -ENOMEM || r == 0)
@@ -340,11 +353,14 @@ static void wait_for_turn(struct checker *c, uint64_t bytes)
 
 	if (rate == 0 || !c->opts->read_data)
 		return;
-	if (c->next_ns > now) {
-		t.tv_sec = (time_t)((c->next_ns - now) / NS_PER_S);
-		t.tv_nsec = (long)((c->next_ns - now) % NS_PER_S);
-		while (nanosleep(&t, &t) < 0 && errno == EINTR)
-			;
+	/* In slices: a signal may come just before it sleeps. */
+	while (c->next_ns > now &&
+	       !(c->opts->stop && c->opts->stop(c->opts->arg))) {
+		uint64_t ns = min_of(c->next_ns - now, NS_PER_S / 5);
+
+		t = (struct timespec){ .tv_nsec = (long)ns };
+		(void)nanosleep(&t, NULL);
+		now = clock_mono_ns();
 	}
 	c->next_ns = max_of(c->next_ns, now) +
 		     (uint64_t)((double)bytes / (double)rate * NS_PER_S);

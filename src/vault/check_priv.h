@@ -53,6 +53,7 @@ struct checker {
 	struct bad_pack *bad_packs; /* owned; doubtful, or for a repair */
 	size_t n_doubtful;
 
+	struct check_state *state; /* NULL: nothing is kept */
 	struct check_readers *readers; /* NULL: packs are read as they come */
 	uint64_t next_ns; /* when the next may be read; with a limit */
 	uint8_t *slots; /* names of the slot files that are there */

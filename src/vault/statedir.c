@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/publish.h"
+#include "format/verified.h"
 
 #define LOCK_NAME "lock"
 #define WRITER_NAME "writer"
@@ -20,6 +21,8 @@
 #define STAGE_NAME "stage"
 #define JOURNAL_NAME "journal"
 #define SLOT_HINT_NAME "slot"
+#define VERIFIED_NAME "verified"
+#define VERIFIED_NEW_NAME "verified.new"
 
 static void close_quietly(struct env *env, int *fd)
 {
@@ -225,6 +228,34 @@ int statedir_put_writer(const struct statedir *d,
 {
 	return replace_file(d, WRITER_NEW_NAME, WRITER_NAME, bytes,
 			    WRITER_FILE_BYTES);
+}
+
+/* ---------------------------------------------------------------- verified */
+
+int statedir_get_verified(const struct statedir *d, uint8_t **ret,
+			  size_t *ret_len)
+{
+	int r = env_read_file(d->env, d->dirfd, VERIFIED_NAME, 0,
+			      VERIFIED_FILE_MAX, ret, ret_len);
+
+	if (r == -ENOENT || r == ERR_LIMIT || r == ERR_DAMAGED)
+		return 0;
+	return r < 0 ? r : 1;
+}
+
+int statedir_put_verified(const struct statedir *d, const void *bytes,
+			  size_t len)
+{
+	return replace_file(d, VERIFIED_NEW_NAME, VERIFIED_NAME, bytes, len);
+}
+
+int statedir_drop_verified(const struct statedir *d)
+{
+	int r = d->env->ops->unlink(d->env, d->dirfd, VERIFIED_NAME, 0);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : d->env->ops->fsync(d->env, d->dirfd);
 }
 
 /* ---------------------------------------------------------------- slot */

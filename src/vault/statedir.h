@@ -62,6 +62,12 @@ int statedir_accept_parent(const char *parent, const struct uuid *vault,
 int statedir_replace(struct env *env, const char *parent,
 		     const struct uuid *vault, uint64_t old_writer, char **ret)
 	must_check;
+/* The file `verified` (format/verified.h): 1, in fresh memory; 0: none. */
+int statedir_get_verified(const struct statedir *d, uint8_t **ret,
+			  size_t *ret_len) must_check;
+int statedir_put_verified(const struct statedir *d, const void *bytes,
+			  size_t len) must_check;
+int statedir_drop_verified(const struct statedir *d) must_check;
 
 /* Removes the whole directory, as far as it holds only what is ours: for a
  * vault that could not be made. */
