@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "vault/announced.h"
 #include "vault/apply.h"
-#include "vault/garbage.h"
 #include "vault/packs.h"
 #include "vault/past_log.h"
 #include "vault/touched.h"
@@ -120,7 +120,7 @@ int segment_begin(struct commit *c, const struct log_segment *s)
 		r = packs_announce(v, s->header.writer, &p,
 				   is_own ? PACK_FLAG_WHOLE : 0);
 		if (r == 0 && is_own)
-			r = garbage_note_announced(v, s->header.seq, p.name);
+			r = announced_note(v, s->header.seq, p.name);
 	}
 	if (r == 0 && is_own)
 		r = seal_note_required(v, s->header.seq, &s->body);

@@ -8,6 +8,8 @@ src_vault_libvault_a_SOURCES += \
 	%D%/accept_tree.c \
 	%D%/accept_tree.h \
 	%D%/ack.c \
+	%D%/announced.c \
+	%D%/announced.h \
 	%D%/apply.c \
 	%D%/apply.h \
 	%D%/apply_segment.c \

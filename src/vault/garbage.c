@@ -6,13 +6,11 @@
 
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "vault/announced.h"
 #include "vault/content.h"
 #include "vault/content_priv.h"
 #include "vault/core.h"
 #include "vault/packs.h"
-
-/* Name of an own pack -> seq of the segment that announced it. */
-#define ANNOUNCED_TABLE "pack-seq"
 
 /* ---------------------------------------------------------------- knowledge */
 
@@ -53,30 +51,14 @@ enum garbage_fate garbage_of_chunk(const struct garbage *g,
 
 /* ---------------------------------------------------------------- copies */
 
-int garbage_note_announced(struct vault *v, uint64_t seq,
-			   const uint8_t pack[static PACK_NAME_BYTES])
-{
-	uint8_t rec[8];
-
-	le64_put(rec, seq);
-	return index_value_put(v->index, ANNOUNCED_TABLE, pack,
-			       PACK_NAME_BYTES, rec, sizeof(rec));
-}
-
 /* 1: all devices know of the pack. */
 static int is_announced(const struct garbage *g, const struct index_pack *p)
 {
 	struct vault *v = g->v;
-	const uint8_t *rec;
-	size_t bytes;
-	int r = index_value_get(v->index, ANNOUNCED_TABLE, p->name,
-				sizeof(p->name), &rec, &bytes);
+	uint64_t seq;
+	int r = announced_get(v, p->name, &seq);
 
-	if (r <= 0)
-		return r;
-	if (bytes != 8)
-		return ERR_BAD_INDEX;
-	return stable_cut_has(&g->cut, v->writer, le64_get(rec));
+	return r > 0 ? stable_cut_has(&g->cut, v->writer, seq) : r;
 }
 
 enum copy { COPY_NONE, COPY_WAITS, COPY_STANDS };

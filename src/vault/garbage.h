@@ -75,9 +75,4 @@ int garbage_of_pack(const struct garbage *g, const struct index_pack *p,
 		    const uint8_t *entries, struct garbage_sums *ret)
 	must_check;
 
-/* ---- which own segment announced an own pack ---- */
-int garbage_note_announced(struct vault *v, uint64_t seq,
-			   const uint8_t pack[static PACK_NAME_BYTES])
-	must_check;
-
 #endif

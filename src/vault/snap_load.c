@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "format/segment_priv.h"
 #include "index/index_chunk.h"
-#include "vault/garbage.h"
+#include "vault/announced.h"
 #include "vault/merge_priv.h"
 #include "vault/node_edit.h"
 #include "vault/packs.h"
@@ -245,7 +245,7 @@ static int note_announced(struct vault *v, const uint8_t *name)
 	struct writer_state self;
 	int r = writer_load(v, v->writer, &self);
 
-	return r < 0 ? r : garbage_note_announced(v, self.seq, name);
+	return r < 0 ? r : announced_note(v, self.seq, name);
 }
 
 /* The pack at hand, if there is one, is complete. */
