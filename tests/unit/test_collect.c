@@ -254,7 +254,11 @@ START_TEST(a_retired_device_removes_nothing)
 	settle(2);
 	remove_name(v[B], "file");
 	retire(A, B);
-	settle(2);
+	ck_assert_int_eq(vault_publish(v[A]), 0);
+	sync_folders(folder(A), folder(B));
+	/* Nobody would hear of it. */
+	ck_assert_int_eq(vault_receive(v[B]), ERR_FORKED);
+	ck_assert(vault_is_read_only(v[B]));
 	collect(B);
 	ck_assert_uint_eq(n_packs(B, B), 1);
 }
