@@ -528,7 +528,7 @@ static void finish(void)
 
 	step_name = "finish";
 	settle(3);
-	for (unsigned round = 0; round < 8; round++) {
+	for (unsigned round = 0; round < 16; round++) {
 		for (unsigned i = 0; i < n_dev; i++)
 			if (!dev[i].is_retired)
 				collect((int)i);
