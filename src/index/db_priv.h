@@ -27,7 +27,7 @@
 /* Of PRAGMA application_id ("cfix") and user_version: raised with every change
  * of what the index holds (tests/lint/index_layout.py). */
 #define DB_APPLICATION_ID 0x63666978
-#define DB_SCHEMA_VERSION 7
+#define DB_SCHEMA_VERSION 8
 
 enum stmt_id {
 	STMT_BEGIN,

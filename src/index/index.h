@@ -81,7 +81,7 @@ uint64_t index_cache_bytes(const struct index *ix);
 /* 0, or the error that made it bad. */
 int index_state(const struct index *ix) must_check;
 
-/* ---- inodes: records are the vault's (vault/node.h) ---- */
+/* ---- inodes: records are the vault's (vault/merge/node.h) ---- */
 int index_node_get(struct index *ix, uint64_t ino, const uint8_t **ret_rec,
 		   size_t *ret_bytes) must_check; /* until the next call */
 int index_node_put(struct index *ix, uint64_t ino, const void *rec,

@@ -6,7 +6,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
-#include "vault/content.h"
+#include "vault/content/content.h"
 
 const struct epoch_keys *core_epoch_keys(void *vault, uint32_t epoch,
 					 const struct key_id8 *id)

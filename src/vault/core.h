@@ -28,17 +28,17 @@
 #include "store/chunker.h"
 #include "store/stage.h"
 #include "store/store.h"
+#include "vault/collect/order.h"
 #include "vault/counters.h"
 #include "vault/hold.h"
-#include "vault/node.h"
-#include "vault/oplog.h"
-#include "vault/order.h"
-#include "vault/row_memo.h"
+#include "vault/log/oplog.h"
+#include "vault/merge/node.h"
+#include "vault/merge/row_memo.h"
 #include "vault/vault.h"
 
-struct content; /* vault/content.h */
-struct merge_past; /* vault/merge.h */
-struct commit;	/* vault/commit.h */
+struct content; /* vault/content/content.h */
+struct merge_past; /* vault/merge/merge.h */
+struct commit;	/* vault/log/commit.h */
 
 /* All keys: one block of secret memory. */
 struct vault_secrets {
@@ -80,7 +80,7 @@ struct vault {
 	uint64_t n_inodes, n_dirs; /* index_lock; shown or held */
 	uint64_t n_moved;	 /* index_lock; directories R4 moved */
 	uint64_t inline_bytes;	 /* index_lock; in extents of all inodes */
-	struct holds *holds;	 /* index_lock; vault/held.h, as what follows */
+	struct holds *holds;	 /* index_lock; vault/tree/held.h, as what follows */
 	struct holds *lingering; /* index_lock; a set */
 	_Atomic uint64_t n_lingering;
 	vault_holds_fn *holder; /* index_lock; NULL: no front end counts */
@@ -88,14 +88,14 @@ struct vault {
 	uint64_t *gone;		 /* index_lock; core_note_gone */
 	size_t n_gone, cap_gone;
 
-	const struct merge_past *past; /* index_lock; vault/merge.h; or NULL */
+	const struct merge_past *past; /* index_lock; vault/merge/merge.h; or NULL */
 	/* index_lock; the index is half changed: not to be shown, nor kept, nor
 	 * asked what may go.  Set with core_fail, or while nobody calls yet. */
 	bool is_torn;
-	bool is_joining; /* index_lock; vault/joiner.h */
+	bool is_joining; /* index_lock; vault/log/joiner.h */
 	unsigned n_open_splits; /* index_lock; split, not pinned yet */
 
-	struct touched *touched; /* index_lock; vault/touched.h; or NULL */
+	struct touched *touched; /* index_lock; vault/merge/touched.h; or NULL */
 
 	struct store *store;
 	struct stage *stage;	 /* NULL when read-only */

@@ -7,7 +7,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "crypto/random.h"
-#include "vault/apply.h"
+#include "vault/log/apply.h"
 
 #define STATE_TABLE "core"
 #define STATE_VERSION 2u

@@ -4,7 +4,7 @@
 #ifndef COFFER_VAULT_INDEX_LIFE_H
 #define COFFER_VAULT_INDEX_LIFE_H
 
-#include "vault/commit_priv.h"
+#include "vault/log/commit_priv.h"
 
 /* The index of c->generation, which the marks call clean; brought up to
  * c->own_seq.  ERR_BAD_INDEX: make it anew. */

@@ -18,11 +18,11 @@
 #include "base/publish.h"
 #include "crypto/random.h"
 #include "format/name.h"
-#include "vault/commit_priv.h"
+#include "vault/keys/slot_make.h"
+#include "vault/keys/unlock.h"
 #include "vault/life.h"
-#include "vault/slot_make.h"
-#include "vault/state_writer.h"
-#include "vault/unlock.h"
+#include "vault/log/commit_priv.h"
+#include "vault/log/state_writer.h"
 
 /* A row of the index for each half MiB: two million a TiB. */
 #define CHUNK_MIN_DEFAULT (128u * 1024)

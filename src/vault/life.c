@@ -12,11 +12,11 @@
 #include "base/mem.h"
 #include "base/publish.h"
 #include "format/name.h"
-#include "vault/apply.h"
-#include "vault/commit_priv.h"
-#include "vault/holds.h"
 #include "vault/index_life.h"
-#include "vault/snap.h"
+#include "vault/log/apply.h"
+#include "vault/log/commit_priv.h"
+#include "vault/snapshot/snap.h"
+#include "vault/tree/holds.h"
 
 static void close_quietly(struct env *env, int *fd)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "vault/content_priv.h"
+#include "vault/content/content_priv.h"
 #include "vault/core.h"
 
 static void get_counters(const struct counters *c, struct vault_stats *s)

@@ -6,14 +6,14 @@
 #include "base/mem.h"
 #include "index/index_chunk.h"
 #include "vault/care.h"
-#include "vault/commit_priv.h"
-#include "vault/content_priv.h"
-#include "vault/merge.h"
-#include "vault/node_edit.h"
-#include "vault/packs.h"
-#include "vault/statedir.h"
-#include "vault/unlock.h"
-#include "vault/writers.h"
+#include "vault/content/content_priv.h"
+#include "vault/keys/unlock.h"
+#include "vault/log/commit_priv.h"
+#include "vault/log/statedir.h"
+#include "vault/log/writers.h"
+#include "vault/merge/merge.h"
+#include "vault/merge/node_edit.h"
+#include "vault/packs/packs.h"
 
 /* Inodes looked at in one go under the index lock. */
 #define SLICE 256u

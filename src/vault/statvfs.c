@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "format/name.h"
-#include "vault/content_priv.h"
+#include "vault/content/content_priv.h"
 #include "vault/core.h"
 
 /* As much room as the file system with less has. */

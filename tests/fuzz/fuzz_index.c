@@ -14,7 +14,7 @@
 #include "index/index_kv.h"
 #include "index/vfs_priv.h"
 #include "mem_env.h"
-#include "vault/node_edit.h"
+#include "vault/merge/node_edit.h"
 
 #define N_ROWS 150u
 #define GENERATION 5u

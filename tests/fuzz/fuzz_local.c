@@ -9,7 +9,7 @@
 #include "fuzz.h"
 #include "mem_env.h"
 #include "store/stage.h"
-#include "vault/statedir.h"
+#include "vault/log/statedir.h"
 
 #define N_CHUNKS 5u
 #define CHUNK_BYTES 20000u

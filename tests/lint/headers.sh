@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 
 n=0
 faults=0
-for header in "$top_srcdir"/src/*/*.h; do
+for header in "$top_srcdir"/src/*/*.h "$top_srcdir"/src/*/*/*.h; do
 	name=${header#"$top_srcdir"/src/}
 	guard=COFFER_$(printf '%s' "$name" | tr 'a-z/.-' 'A-Z___')
 	n=$((n + 1))

@@ -26,7 +26,7 @@ CONSTANTS = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 # Bytes in the order these say.
-WHOLE = ("src/vault/node_rec.c",)
+WHOLE = ("src/vault/merge/node_rec.c",)
 
 
 def functions(text):

@@ -14,6 +14,6 @@ flags="-include config.h -I $1/src -D_FILE_OFFSET_BITS=64
 export flags
 # Expanded by the shells that are several at once; flags are words.
 # shellcheck disable=SC2016
-printf '%s\n' "$1"/src/*/*.c |
+printf '%s\n' "$1"/src/*/*.c "$1"/src/*/*/*.c |
 	xargs -P "$2" -n 4 sh -c 'clang-tidy --quiet "$@" -- $flags \
 		2>/dev/null' sh

@@ -27,12 +27,12 @@
 #include "../unit/tempdir.h"
 #include "base/hex.h"
 #include "base/mem.h"
-#include "vault/apply.h"
 #include "vault/care.h"
-#include "vault/commit_priv.h"
 #include "vault/core.h"
 #include "vault/file.h"
-#include "vault/packs.h"
+#include "vault/log/apply.h"
+#include "vault/log/commit_priv.h"
+#include "vault/packs/packs.h"
 
 #define MAX 4
 #define N_NAMES 6

@@ -18,14 +18,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "vault/content/extents.h"
 #include "vault/core.h"
-#include "vault/devices.h"
-#include "vault/extents.h"
-#include "vault/holds.h"
-#include "vault/merge.h"
-#include "vault/snap_state.h"
+#include "vault/log/devices.h"
+#include "vault/merge/merge.h"
+#include "vault/merge/view.h"
+#include "vault/snapshot/snap_state.h"
 #include "vault/tree.h"
-#include "vault/view.h"
+#include "vault/tree/holds.h"
 
 #define MAX_DEVICES 16
 #define MAX_FIELDS 8

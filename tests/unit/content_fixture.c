@@ -10,11 +10,11 @@
 
 #include "base/mem.h"
 #include "format/local.h"
-#include "vault/commit.h"
 #include "vault/core_state.h"
-#include "vault/holds.h"
-#include "vault/merge.h"
-#include "vault/packs.h"
+#include "vault/log/commit.h"
+#include "vault/merge/merge.h"
+#include "vault/packs/packs.h"
+#include "vault/tree/holds.h"
 
 struct content_fixture cf;
 
@@ -129,7 +129,7 @@ void use_next_epoch(void)
 	secrets.newest = 1;
 }
 
-/* ---- cuts, as vault/commit.c makes them ---- */
+/* ---- cuts, as vault/log/commit.c makes them ---- */
 
 void commit_wake(struct vault *v)
 {

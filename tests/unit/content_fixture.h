@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "store_fixture.h"
-#include "vault/content_priv.h"
+#include "vault/content/content_priv.h"
 #include "vault/file.h"
 #include "vault/tree.h"
 

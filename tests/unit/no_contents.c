@@ -5,8 +5,8 @@
  */
 #include <errno.h>
 
-#include "vault/commit.h"
-#include "vault/content.h"
+#include "vault/content/content.h"
+#include "vault/log/commit.h"
 
 bool content_is_dirty(struct vault *v, uint64_t ino)
 {

@@ -12,12 +12,12 @@
 #include "base/mem.h"
 #include "commit_fixture.h"
 #include "tempdir.h"
-#include "vault/apply.h"
 #include "vault/care.h"
-#include "vault/commit_priv.h"
 #include "vault/core.h"
 #include "vault/file.h"
 #include "vault/hold.h"
+#include "vault/log/apply.h"
+#include "vault/log/commit_priv.h"
 
 /* Three computers, each with a copy of the vault that a sync tool keeps equal. */
 static const struct device devices[3] = {

@@ -15,8 +15,8 @@
 #include "scale.h"
 #include "tempdir.h"
 #include "vault/care.h"
-#include "vault/commit_priv.h"
 #include "vault/file.h"
+#include "vault/log/commit_priv.h"
 
 static const struct device a = { "vault", "state", 0xa1, NULL,
 				 false, false, false, false };

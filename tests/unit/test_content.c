@@ -10,9 +10,9 @@
 
 #include "base/mem.h"
 #include "content_fixture.h"
-#include "vault/commit.h"
-#include "vault/flush_batch.h"
-#include "vault/packs.h"
+#include "vault/content/flush_batch.h"
+#include "vault/log/commit.h"
+#include "vault/packs/packs.h"
 
 /* ---- writing and reading ---- */
 

@@ -8,7 +8,7 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "content_fixture.h"
-#include "vault/commit.h"
+#include "vault/log/commit.h"
 
 static struct vault_read rd;
 

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "content_fixture.h"
 #include "scale.h"
-#include "vault/commit.h"
+#include "vault/log/commit.h"
 
 /* ---- against a model ---- */
 

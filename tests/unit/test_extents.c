@@ -15,8 +15,8 @@
 #include "crypto/hash.h"
 #include "format/segment.h"
 #include "scale.h"
-#include "vault/extents.h"
-#include "vault/writers.h"
+#include "vault/content/extents.h"
+#include "vault/log/writers.h"
 
 #define INO 100u
 #define OTHER 101u

@@ -9,7 +9,7 @@
 #include <check.h>
 
 #include "tree_fixture.h"
-#include "vault/held.h"
+#include "vault/tree/held.h"
 
 #define FILE_MODE (S_IFREG | 0644)
 

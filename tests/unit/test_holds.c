@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "scale.h"
-#include "vault/holds.h"
+#include "vault/tree/holds.h"
 
 START_TEST(test_holds_counts_by_inode)
 {

@@ -11,8 +11,8 @@
 #include "commit_fixture.h"
 #include "fault_env.h"
 #include "tempdir.h"
-#include "vault/commit_priv.h"
 #include "vault/file.h"
+#include "vault/log/commit_priv.h"
 
 static const struct device a = { "vault", "state", 0xa1, NULL,
 				 false, false, false, false };

@@ -7,7 +7,7 @@
 #include <check.h>
 
 #include "base/mem.h"
-#include "vault/layer.h"
+#include "vault/content/layer.h"
 
 static struct budget budget;
 static struct chunk_table chunks;

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "tree_fixture.h"
-#include "vault/devices.h"
+#include "vault/log/devices.h"
 
 #define SELF 7u
 #define OTHER 9u

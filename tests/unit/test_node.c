@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "index/index.h"
-#include "vault/node.h"
-#include "vault/node_edit.h"
+#include "vault/merge/node.h"
+#include "vault/merge/node_edit.h"
 
 #define CACHE_BYTES ((size_t)1 << 20)
 

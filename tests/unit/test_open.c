@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "commit_fixture.h"
 #include "tempdir.h"
-#include "vault/apply.h"
 #include "vault/care.h"
+#include "vault/log/apply.h"
 
 static const struct device a = { "vault", "state", 0xa1, NULL,
 				 false, false, false, false };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "vault/oplog.h"
+#include "vault/log/oplog.h"
 
 static int64_t now_ns;
 

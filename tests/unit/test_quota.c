@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "content_fixture.h"
-#include "vault/commit.h"
+#include "vault/log/commit.h"
 
 #define KIB ((size_t)1 << 10)
 #define QUOTA (400 * KIB)

@@ -13,13 +13,13 @@
 #include "commit_fixture.h"
 #include "crypto/random.h"
 #include "fault_env.h"
-#include "tempdir.h"
 #include "scale.h"
-#include "vault/apply.h"
+#include "tempdir.h"
 #include "vault/care.h"
 #include "vault/core.h"
 #include "vault/device.h"
 #include "vault/file.h"
+#include "vault/log/apply.h"
 #include "vault/slots.h"
 
 /* Two computers, each with a copy of the vault that a sync tool keeps equal. */

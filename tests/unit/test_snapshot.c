@@ -12,8 +12,8 @@
 #include "commit_fixture.h"
 #include "tempdir.h"
 #include "vault/care.h"
-#include "vault/snap.h"
-#include "vault/snap_state.h"
+#include "vault/snapshot/snap.h"
+#include "vault/snapshot/snap_state.h"
 
 static const struct device a = { "vault", "state", 0xa1, NULL,
 				 false, false, false, false };

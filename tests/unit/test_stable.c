@@ -10,10 +10,10 @@
 #include "crypto/secret.h"
 #include "format/segment.h"
 #include "index/index.h"
+#include "vault/collect/stable.h"
 #include "vault/core.h"
-#include "vault/devices.h"
-#include "vault/stable.h"
-#include "vault/writers.h"
+#include "vault/log/devices.h"
+#include "vault/log/writers.h"
 
 /* Writer numbers; A is this device. */
 enum { A = 11, B = 22, C = 33, D = 44, N_MOST = 6 };

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "tree_fixture.h"
-#include "vault/view_priv.h"
+#include "vault/merge/view_priv.h"
 
 #define FILE_MODE (S_IFREG | 0644)
 #define DIR_MODE (S_IFDIR | 0755)

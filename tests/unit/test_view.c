@@ -9,8 +9,8 @@
 
 #include "base/mem.h"
 #include "tree_fixture.h"
-#include "vault/devices.h"
-#include "vault/view_priv.h"
+#include "vault/log/devices.h"
+#include "vault/merge/view_priv.h"
 
 #define STAMP "2023-11-14 221320"
 

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/mem.h"
-#include "vault/workers.h"
+#include "vault/content/workers.h"
 
 #define N_JOBS 500
 

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
-#include "vault/extents.h"
-#include "vault/holds.h"
+#include "vault/content/extents.h"
+#include "vault/tree/holds.h"
 
 int64_t fixture_now_ns;
 

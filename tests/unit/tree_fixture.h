@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "vault/core.h"
-#include "vault/merge.h"
+#include "vault/merge/merge.h"
 #include "vault/tree.h"
 
 #define NAME(s) ((struct vault_name){ (s), strlen(s) })

@@ -1,0 +1,40 @@
+# Cuts, publishing, receiving, recovering (vault-format/10-ordering.md,
+# 11-local.md).
+src_vault_libvault_a_SOURCES += \
+	%D%/ack.c \
+	%D%/apply.c \
+	%D%/apply.h \
+	%D%/apply_segment.c \
+	%D%/apply_segment.h \
+	%D%/commit.c \
+	%D%/commit.h \
+	%D%/commit_priv.h \
+	%D%/committer.c \
+	%D%/devices.c \
+	%D%/devices.h \
+	%D%/epoch_cover.c \
+	%D%/epoch_cover.h \
+	%D%/frames.c \
+	%D%/frames.h \
+	%D%/heads.c \
+	%D%/heads.h \
+	%D%/joiner.c \
+	%D%/joiner.h \
+	%D%/logdir.c \
+	%D%/logdir.h \
+	%D%/marks.c \
+	%D%/oplog.c \
+	%D%/oplog.h \
+	%D%/peek.c \
+	%D%/publish.c \
+	%D%/rebuild.c \
+	%D%/receive.c \
+	%D%/recover.c \
+	%D%/recover.h \
+	%D%/seal.c \
+	%D%/state_writer.c \
+	%D%/state_writer.h \
+	%D%/statedir.c \
+	%D%/statedir.h \
+	%D%/writers.c \
+	%D%/writers.h
