@@ -311,6 +311,32 @@ START_TEST(an_open_file_keeps_its_pack)
 }
 END_TEST
 
+/* Only an open file that nobody sees has the chunk: its owner may be removing
+ * it, so it is stored again. */
+START_TEST(what_only_an_unlinked_open_file_has_is_not_referred_to)
+{
+	struct vault_attr at;
+
+	start(2);
+	put_bytes(v[A], "file", 1, 800000);
+	settle(2);
+	ck_assert_int_eq(vault_lookup(v[B], VAULT_ROOT_INO,
+				      (struct vault_name){ "file", 4 }, &at),
+			 1);
+	vault_hold(v[B], at.ino, 1);
+	remove_name(v[B], "file");
+	settle(2);
+	put_bytes(v[B], "again", 1, 800000);
+	collect(A);
+	sync_folders(folder(A), folder(B));
+	ck_assert_uint_eq(n_packs(A, A), 0);
+	settle(2);
+	ck_assert_uint_eq(n_packs(B, B), 1);
+	ck_assert(has_bytes(v[A], "again", 1, 800000));
+	vault_unhold(v[B], at.ino, 1);
+}
+END_TEST
+
 START_TEST(an_index_made_anew_judges_the_same)
 {
 	struct vault_options o;
@@ -562,6 +588,8 @@ static Suite *suite(void)
 	tcase_add_test(t, a_retired_device_removes_nothing);
 	tcase_add_test(t, a_device_just_heard_of_is_waited_for);
 	tcase_add_test(t, an_open_file_keeps_its_pack);
+	tcase_add_test(
+		t, what_only_an_unlinked_open_file_has_is_not_referred_to);
 	tcase_add_test(t, an_index_made_anew_judges_the_same);
 	suite_add_tcase(s, t);
 	t = tcase_create("repacking");

@@ -12,6 +12,7 @@
 #include "vault/content/content_priv.h"
 #include "vault/log/commit.h"
 #include "vault/packs/packs.h"
+#include "vault/tree/held.h"
 
 /* Index work done in one go under its lock. */
 #define SLICE 64u
@@ -114,10 +115,12 @@ int pool_may_reuse(struct vault *v, const struct index_chunk *ic)
 	if (v->is_joining)
 		return 0;
 	/* Another device's: only what is known to be here and whole, and what
-	 * its owner knows to be in use (vault-format/09-merging.md,
-	 * Collecting; 05-slots.md, Epochs, rule 6). */
+	 * its owner knows to be in use, for it is shown here
+	 * (vault-format/10-ordering.md, Referring; 05-slots.md, Epochs, rule
+	 * 6).  What lingers is counted in refs too, and may be all there is. */
 	return pack.flags & PACK_FLAG_WHOLE &&
-	       !(pack.flags & PACK_FLAG_ABSENT) && ic->refs > 0;
+	       !(pack.flags & PACK_FLAG_ABSENT) && ic->refs > 0 &&
+	       !held_any_lingers(v);
 }
 
 int pool_name(struct content *c, uint64_t chunk, struct chunk **ret)
