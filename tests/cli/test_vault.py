@@ -198,7 +198,8 @@ def test_check_finds_a_clean_vault_clean(box):
     j = report(box, "check", "--read-data", "--passfile", "pass", "vault")
     assert sorted(j) == sorted([
         "vault", "findings", "read_data", "segments", "packs", "chunks",
-        "bytes_read", "damaged", "pending", "foreign", "files_damaged", "ok"])
+        "bytes_read", "bytes_known", "damaged", "pending", "foreign",
+        "files_damaged", "ok"])
     assert j["ok"] and j["damaged"] == 0 and j["packs"] == 1
     assert j["bytes_read"] >= 300000
     assert "no damage" in box.run("check", "--passfile", "pass", "vault").out

@@ -269,7 +269,8 @@ int logdir_list_part(struct vault *v, uint64_t writer, const char *part,
 		r = changed_of(v->env, fd, &l.changed);
 	if (r == 0 && fd >= 0)
 		r = v->env->ops->list(v->env, fd, collect_name, &in);
-	close_quietly(v->env, &fd);
+	if (fd >= 0)
+		close_quietly(v->env, &fd);
 	if (r == 0 && strcmp(part, LOG_NAME) == 0)
 		r = add_rescued(v, writer, &in);
 	if (r < 0)
