@@ -129,8 +129,8 @@ int salvage_trailer(struct store *s, int fd, uint64_t bytes,
 	uint8_t raw[PACK_HEADER_BYTES];
 	const struct epoch_keys *k;
 	struct pack_header h;
-	uint8_t *entries;
-	uint32_t n;
+	uint8_t *entries = NULL;
+	uint32_t n = 0;
 	int r;
 
 	if (bytes < PACK_MIN_BYTES || bytes > PACK_MAX_BYTES)
