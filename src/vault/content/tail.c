@@ -154,12 +154,14 @@ static int read_blocks(struct content *c, const struct tail_part *p,
 	for (uint32_t i = 0; i < n_blocks && !l.buf && r == 0; i++) {
 		uint32_t skip = from % size,
 			 k = min_of(end - from, size - skip);
-		const uint8_t *b = l.spare + (size_t)i * size;
+		const uint8_t *b;
 
 		if (l.blocks[i]) {
 			b = cache_block_data(l.blocks[i]);
 			if (skip + k > cache_block_bytes(l.blocks[i]))
 				r = ERR_MALFORMED;
+		} else {
+			b = l.spare + (size_t)i * size;
 		}
 		if (r == 0)
 			memcpy(to, b + skip, k);
