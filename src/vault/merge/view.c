@@ -122,7 +122,7 @@ static int file_members(struct node *n, struct member_list *ret)
 {
 	auto_free struct shown_place *places = NULL;
 	const struct node_place *first = NULL;
-	uint8_t *room = NULL;
+	uint8_t *room;
 	unsigned n_places;
 	int r = merge_file_places(n, &places, &n_places);
 
@@ -130,7 +130,7 @@ static int file_members(struct node *n, struct member_list *ret)
 	if (r == 0 && n_places > 0)
 		r = reserve_names(places, n_places, ret);
 	room = ret->names;
-	for (unsigned i = 0; r >= 0 && i < n_places; i++) {
+	for (unsigned i = 0; room && r >= 0 && i < n_places; i++) {
 		const struct node_place *p = places[i].place;
 		const struct node_name *name;
 		struct member *m;
