@@ -227,15 +227,17 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("sandbox");
-	TCase *tc = tcase_create("behind the filter");
 	SRunner *sr;
+	Suite *s;
+	TCase *tc;
 	int n_failed;
 
 	if (!sandbox_is_supported()) {
 		puts("there is no filter in this build");
 		return SKIPPED;
 	}
+	s = suite_create("sandbox");
+	tc = tcase_create("behind the filter");
 	tcase_add_test(tc, no_program_is_started);
 	tcase_add_test(tc, no_socket_is_made);
 	tcase_add_test(tc, other_processes_are_out_of_reach);

@@ -524,13 +524,14 @@ static void compare_tails(struct batch *b, size_t file, size_t range)
 static void note_tail(struct batch *b, const struct batch_file *bf,
 		       const struct range *rg)
 {
-	const struct source *s = &b->sources[rg->first];
-	const struct source *last = s + rg->n - 1;
+	const struct source *s, *last;
 
-	if (bf->err == 0 && rg->is_cut_short)
-		tail_note(bf->f, s->offset, rg->last,
-			  last->offset + last->length,
-			  b->c->v->header.chunk_max);
+	if (bf->err != 0 || !rg->is_cut_short)
+		return;
+	s = &b->sources[rg->first];
+	last = s + rg->n - 1;
+	tail_note(bf->f, s->offset, rg->last, last->offset + last->length,
+		  b->c->v->header.chunk_max);
 }
 
 void batch_apply(struct batch *b, batch_done_fn *fn, void *arg)
