@@ -192,7 +192,7 @@ START_TEST(a_damaged_manifest_is_passed_over)
 	snapshot(v);
 	device_close(v);
 	ck_assert_uint_eq(count_manifests(), 1);
-	shell("for f in vault/w/*/m/*; do printf x |"
+	shell("for f in vault/w/*/m/*; do printf xxxxxxxxxxxxxxxx |"
 	      " dd of=$f bs=1 seek=200 conv=notrunc status=none; done");
 	ck_assert(!is_used(&reader));
 	v = device_open(&reader);
@@ -205,7 +205,7 @@ END_TEST
 static void damage_new_packs(void)
 {
 	shell("find vault -type f | sort | comm -13 before - | grep /d/ >new &&"
-	      " test -s new && for f in $(cat new); do printf x |"
+	      " test -s new && for f in $(cat new); do printf xxxxxxxxxxxxxxxx |"
 	      " dd of=$f bs=1 seek=200 conv=notrunc status=none; done");
 }
 

@@ -132,15 +132,13 @@ static int begin_anew(struct commit *c)
 static int begin_from_snapshot(struct commit *c)
 {
 	struct snap_tried tried = { .n = 0 };
-	bool again = true;
 	int r = 0;
 
 	if (c->v->opts.whole_log)
 		return begin_anew(c);
-	while (r == 0 && again) {
+	while (r == 0) {
 		auto_manifest struct manifest m = { .plain = NULL };
 
-		again = false;
 		r = begin_anew(c);
 		if (r == 0)
 			r = snap_find(c, &tried, &m);
@@ -149,7 +147,6 @@ static int begin_from_snapshot(struct commit *c)
 		r = snap_load(c, &m);
 		if (!snap_is_at_fault(r))
 			break;
-		again = true;
 		index_life_close(c->v);
 		r = snap_note_tried(&tried, &m);
 	}
